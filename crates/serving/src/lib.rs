@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The data plane: which version answers a request, with which inputs, and what it answers.
+//!
+//! A request goes through admission, the router (one request, one version), [`Service::prepare`] (features, schema) and
+//! the backend; every served row goes to the [`PredictionSink`] before the answer does. What is served is decided
+//! elsewhere and arrives as a [`TrafficPlan`]; a gateway that has a plan needs nobody else to go on serving.
+//!
+//! Deliberately absent: protocols (see `api`), the way features are computed (see `features`, behind
+//! [`FeatureSource`]), and any decision about traffic (see `release`).
+
+mod error;
+mod plan;
+mod ports;
+mod request;
+mod tensor;
+
+pub use error::{Error, InputError};
+pub use plan::{Canary, ModelPlan, TrafficPlan, VersionPlan, input_name};
+pub use ports::{
+    Arm, Backend, BackendError, BoxError, Column, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue,
+    FilesError, LoadedModel, ModelFiles, ModelSpec, PlanSource, PredictionSink, ServedRow,
+};
+pub use request::{
+    InferRequest, InferResponse, InputRole, InputSpec, ModelMetadata, PrepareRequest, Prepared, PreparedRow, Scored,
+    VersionState, VersionStatus,
+};
+pub use tensor::{Tensor, TensorData, element_count};
