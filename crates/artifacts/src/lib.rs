@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Artifacts by URI: files under one root, written whole or not at all, addressed by paths that cannot leave it.
+//!
+//! [`ArtifactPath`] is where escapes are refused, in every encoding; behind it no path needs a check. A put is on disk
+//! (file and directory entry) before it is acknowledged, and readers see the old content or the new, never a part.
+//! What the paths mean (runs, models) is not known here.
+
+mod error;
+mod local;
+mod path;
+mod store;
+
+pub use error::Error;
+pub use path::ArtifactPath;
+pub use store::{Content, Entry, Object, Store, Stored};

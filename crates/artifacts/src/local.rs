@@ -1,0 +1,243 @@
+//! Artifacts in a folder. Uploads are written beside the tree, synced, and renamed into place, so that a reader sees
+//! whole files only and a crash leaves nothing but a stray upload, which the next start sweeps.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use types::{Digest, DigestHasher};
+
+use crate::{ArtifactPath, Entry, Error, Object, path::PARTIAL};
+
+/// Bytes read or hashed at a time: large enough that system calls do not count, small enough for many readers.
+const PIECE: usize = 256 * 1024;
+/// Uploads older than this belong to a process that is gone.
+const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug)]
+pub(crate) struct Local {
+    root: PathBuf,
+    uploads: AtomicU64,
+}
+
+impl Local {
+    pub(crate) fn open(root: PathBuf) -> Result<Self, Error> {
+        let opened = || {
+            fs::create_dir_all(root.join(PARTIAL))?;
+            let root = root.canonicalize()?;
+            sweep(&root.join(PARTIAL))?;
+            Ok(root)
+        };
+        match opened() {
+            Ok(root) => Ok(Self { root, uploads: AtomicU64::new(0) }),
+            Err(source) => Err(Error::Root { root: root.display().to_string(), source }),
+        }
+    }
+
+    fn resolve(&self, path: &ArtifactPath) -> PathBuf {
+        if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
+    }
+
+    /// Begins an upload to `path`.
+    pub(crate) async fn upload(&self, path: &ArtifactPath) -> Result<Upload, Error> {
+        if path.is_root() {
+            return Err(Error::InvalidPath { path: path.to_string() });
+        }
+        let number = self.uploads.fetch_add(1, Ordering::Relaxed);
+        let partial = Partial(self.root.join(PARTIAL).join(format!("{}-{number}", std::process::id())));
+        let file = tokio::fs::File::create(&partial.0).await.map_err(|source| Error::io("write", path, source))?;
+        Ok(Upload { path: path.clone(), target: self.resolve(path), partial, file })
+    }
+
+    pub(crate) async fn get(&self, path: &ArtifactPath) -> Result<Object, Error> {
+        let failed = |source| {
+            let error = Error::io("read", path, source);
+            let absent = matches!(error, Error::InvalidPath { .. });
+            if absent { Error::NotFound { path: path.clone() } } else { error }
+        };
+        let file = tokio::fs::File::open(self.resolve(path)).await.map_err(failed)?;
+        let metadata = file.metadata().await.map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(Error::NotFound { path: path.clone() });
+        }
+        let pieces = futures::stream::try_unfold(file, |mut file| async move {
+            let mut piece = Vec::with_capacity(PIECE);
+            let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece).await?;
+            Ok((read > 0).then(|| (Bytes::from(piece), file)))
+        });
+        Ok(Object { size: metadata.len(), content: pieces.boxed() })
+    }
+
+    pub(crate) fn list(&self, folder: &ArtifactPath) -> Result<Vec<Entry>, Error> {
+        let failed = |source| Error::io("list", folder, source);
+        let entries = match fs::read_dir(self.resolve(folder)) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            // What is not UTF-8, a link or a device was not put there through this store, and has no path in it.
+            let Some(path) = entry.file_name().to_str().and_then(|name| folder.join(name).ok()) else { continue };
+            let metadata = match entry.metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(failed)?,
+            };
+            if metadata.is_dir() {
+                found.push(Entry { path, is_dir: true, size: 0 });
+            } else if metadata.is_file() {
+                found.push(Entry { path, is_dir: false, size: metadata.len() });
+            }
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    pub(crate) fn walk(&self, folder: &ArtifactPath) -> Result<Vec<Entry>, Error> {
+        let mut files = Vec::new();
+        let mut folders = vec![folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in self.list(&folder)? {
+                if entry.is_dir { folders.push(entry.path) } else { files.push(entry) }
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    pub(crate) fn delete(&self, path: &ArtifactPath) -> Result<bool, Error> {
+        let target = self.resolve(path);
+        if path.is_root() || target.is_dir() {
+            return Err(Error::InvalidPath { path: path.to_string() });
+        }
+        deleted(path, fs::remove_file(target))
+    }
+
+    pub(crate) fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
+        let target = self.resolve(path);
+        if path.is_root() {
+            return Err(Error::InvalidPath { path: path.to_string() });
+        }
+        if target.is_dir() { deleted(path, fs::remove_dir_all(target)) } else { deleted(path, fs::remove_file(target)) }
+    }
+
+    pub(crate) fn digest_tree(&self, folder: &ArtifactPath) -> Result<Digest, Error> {
+        let mut files = self.walk(folder)?;
+        if files.is_empty() {
+            files.push(Entry { path: folder.clone(), is_dir: false, size: 0 });
+        }
+        let mut tree = DigestHasher::default();
+        for file in &files {
+            let digest = digest_file(&self.resolve(&file.path)).map_err(|source| {
+                let empty = source.kind() == io::ErrorKind::IsADirectory;
+                if empty { Error::NotFound { path: folder.clone() } } else { Error::io("read", &file.path, source) }
+            })?;
+            let relative = file.path.below(folder).unwrap_or_else(|| file.path.name());
+            tree.update(format!("{digest} {relative}\n").as_bytes());
+        }
+        Ok(tree.finish())
+    }
+}
+
+fn digest_file(path: &Path) -> io::Result<Digest> {
+    use io::Read as _;
+    let mut file = fs::File::open(path)?;
+    let mut hasher = DigestHasher::default();
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&piece[..read]);
+    }
+}
+
+fn deleted(path: &ArtifactPath, result: io::Result<()>) -> Result<bool, Error> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(source) => Err(Error::io("delete", path, source)),
+    }
+}
+
+/// Removes uploads that a process left behind when it was killed.
+fn sweep(partial: &Path) -> io::Result<()> {
+    let now = SystemTime::now();
+    for entry in fs::read_dir(partial)? {
+        let entry = entry?;
+        let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+        if age > STRAY_AFTER {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A file on its way; dropped before [`Upload::finish`], it leaves nothing.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    path: ArtifactPath,
+    target: PathBuf,
+    partial: Partial,
+    file: tokio::fs::File,
+}
+
+impl Upload {
+    pub(crate) async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
+        self.file.write_all(piece).await.map_err(|source| Error::io("write", &self.path, source))
+    }
+
+    pub(crate) async fn finish(mut self) -> Result<(), Error> {
+        let failed = |source| Error::io("write", &self.path, source);
+        self.file.flush().await.map_err(failed)?;
+        self.file.sync_all().await.map_err(failed)?;
+        let (partial, target) = (self.partial.0.clone(), self.target.clone());
+        let placed = tokio::task::spawn_blocking(move || place(&partial, &target)).await;
+        placed.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)
+    }
+}
+
+/// Renames `partial` to `target` and syncs every directory that got a new entry.
+fn place(partial: &Path, target: &Path) -> io::Result<()> {
+    let folder = target.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut changed = vec![folder.to_owned()];
+    let mut missing = folder;
+    while !missing.exists() {
+        missing = missing.parent().ok_or(io::ErrorKind::NotFound)?;
+        changed.push(missing.to_owned());
+    }
+    fs::create_dir_all(folder).map_err(|error| {
+        let is_file = error.kind() == io::ErrorKind::AlreadyExists;
+        if is_file { io::ErrorKind::NotADirectory.into() } else { error }
+    })?;
+    fs::rename(partial, target)?;
+    changed.iter().try_for_each(|folder| fs::File::open(folder)?.sync_all())
+}
+
+/// Removes the file when dropped; after a rename there is none.
+#[derive(Debug)]
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let gone = fs::remove_file(&self.0);
+        if let Err(error) = gone
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %self.0.display(), %error, "an interrupted upload could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
