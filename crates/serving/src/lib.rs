@@ -7,13 +7,22 @@
 //! Deliberately absent: protocols (see `api`), the way features are computed (see `features`, behind
 //! [`FeatureSource`]), and any decision about traffic (see `release`).
 
+mod admission;
 mod error;
+mod execution;
+mod fleet;
+mod inputs;
+mod metrics;
 mod plan;
 mod ports;
 mod request;
+mod route;
+mod service;
+mod statistics;
 mod tensor;
 
 pub use error::{Error, InputError};
+pub use metrics::METRICS;
 pub use plan::{Canary, ModelPlan, TrafficPlan, VersionPlan, input_name};
 pub use ports::{
     Arm, Backend, BackendError, BoxError, Column, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue,
@@ -23,4 +32,6 @@ pub use request::{
     InferRequest, InferResponse, InputRole, InputSpec, ModelMetadata, PrepareRequest, Prepared, PreparedRow, Scored,
     VersionState, VersionStatus,
 };
+pub use service::{Config, GatewayStatus, ModelStatus, Ports, Service};
+pub use statistics::{BatchStatistics, CountAndTime, VersionStatistics};
 pub use tensor::{Tensor, TensorData, element_count};

@@ -100,10 +100,8 @@ impl Tensor {
     /// # Errors
     /// When a dimension is negative or the elements are not as many as the shape says.
     pub fn check(&self) -> Result<(), InputError> {
-        let elements = element_count(&self.shape).ok_or_else(|| InputError::BadShape {
-            input: self.name.clone(),
-            shape: self.shape.clone(),
-        })?;
+        let elements = element_count(&self.shape)
+            .ok_or_else(|| InputError::BadShape { input: self.name.clone(), shape: self.shape.clone() })?;
         if elements == self.data.len() {
             Ok(())
         } else {

@@ -15,7 +15,7 @@ impl TensorData {
     /// When the bytes are not a whole number of elements, or a truth value is neither 0 nor 1. The error names `input`.
     pub fn from_raw(input: &str, datatype: TensorType, raw: &Bytes) -> Result<Self, InputError> {
         if let Some(width) = datatype.width()
-            && raw.len() % width != 0
+            && !raw.len().is_multiple_of(width)
         {
             return Err(malformed(input, datatype, format!("{} bytes are not a multiple of {width}", raw.len())));
         }

@@ -1,0 +1,273 @@
+//! What serving tells of itself: Triton's `nv_inference_*` under its names and labels, and what Triton lacks under ours.
+
+use std::time::Duration;
+
+use telemetry::{Counter, Histogram, MetricDef, MetricKind, Metrics, SECONDS, Unit};
+use types::{ErrorKind, ModelVersion};
+
+/// Labels of everything that belongs to a version.
+const VERSION: &[&str] = &["model", "version"];
+
+const fn triton(name: &'static str, help: &'static str, unit: Unit) -> MetricDef {
+    MetricDef { name, kind: MetricKind::Counter, help, unit, labels: VERSION }
+}
+
+const SUCCESS: MetricDef =
+    triton("nv_inference_request_success", "Requests that were answered, by model and version.", Unit::Count);
+const FAILURE: MetricDef = MetricDef {
+    name: "nv_inference_request_failure",
+    kind: MetricKind::Counter,
+    help: "Requests that were refused or failed, by model, version and reason.",
+    unit: Unit::Count,
+    labels: &["model", "version", "reason"],
+};
+const COUNT: MetricDef = triton("nv_inference_count", "Rows that were scored.", Unit::Count);
+const EXECUTIONS: MetricDef =
+    triton("nv_inference_exec_count", "Executions of a model; one may score many rows.", Unit::Count);
+const REQUEST_TIME: MetricDef = triton(
+    "nv_inference_request_duration_us",
+    "Time from a request's arrival to its answer, summed, in microseconds.",
+    Unit::Microseconds,
+);
+const QUEUE_TIME: MetricDef = triton(
+    "nv_inference_queue_duration_us",
+    "Time that requests waited before their execution, summed, in microseconds.",
+    Unit::Microseconds,
+);
+const INPUT_TIME: MetricDef = triton(
+    "nv_inference_compute_input_duration_us",
+    "Time to make the inputs of executions, features included, summed, in microseconds.",
+    Unit::Microseconds,
+);
+const INFER_TIME: MetricDef = triton(
+    "nv_inference_compute_infer_duration_us",
+    "Time of executions, summed, in microseconds.",
+    Unit::Microseconds,
+);
+const OUTPUT_TIME: MetricDef = triton(
+    "nv_inference_compute_output_duration_us",
+    "Time to take outputs apart and log them, summed, in microseconds.",
+    Unit::Microseconds,
+);
+const LATENCY: MetricDef = MetricDef {
+    name: "crosstie_inference_seconds",
+    kind: MetricKind::Histogram(SECONDS),
+    help: "Time from a request's arrival to its answer, by model, version and outcome, in seconds.",
+    unit: Unit::Seconds,
+    labels: &["model", "version", "outcome"],
+};
+const FEATURES: MetricDef = MetricDef {
+    name: "crosstie_inference_features_seconds",
+    kind: MetricKind::Histogram(SECONDS),
+    help: "Time to add the features of a request, in seconds.",
+    unit: Unit::Seconds,
+    labels: VERSION,
+};
+const DEGRADED: MetricDef = MetricDef {
+    name: "crosstie_inference_degraded_total",
+    kind: MetricKind::Counter,
+    help: "Requests that were answered with a last known feature value in place of a current one.",
+    unit: Unit::Count,
+    labels: VERSION,
+};
+const UNROUTED: MetricDef = MetricDef {
+    name: "crosstie_inference_unrouted_total",
+    kind: MetricKind::Counter,
+    help: "Requests that reached no version: unknown model or version, none ready, or too many requests.",
+    unit: Unit::Count,
+    labels: &["reason"],
+};
+pub(crate) const IN_FLIGHT: MetricDef = MetricDef {
+    name: "crosstie_inference_in_flight",
+    kind: MetricKind::Gauge,
+    help: "Requests being answered now.",
+    unit: Unit::Count,
+    labels: &[],
+};
+pub(crate) const LOADED: MetricDef = MetricDef {
+    name: "crosstie_model_loaded",
+    kind: MetricKind::Gauge,
+    help: "Whether a model version is loaded (1) or not (0).",
+    unit: Unit::Count,
+    labels: VERSION,
+};
+pub(crate) const LOAD_FAILURES: MetricDef = MetricDef {
+    name: "crosstie_model_load_failures_total",
+    kind: MetricKind::Counter,
+    help: "Attempts to load a model version that failed.",
+    unit: Unit::Count,
+    labels: VERSION,
+};
+const LOG_FAILURES: MetricDef = MetricDef {
+    name: "crosstie_inference_unlogged_rows_total",
+    kind: MetricKind::Counter,
+    help: "Served rows that the prediction log did not take.",
+    unit: Unit::Count,
+    labels: &[],
+};
+pub(crate) const PLAN_REVISION: MetricDef = MetricDef {
+    name: "crosstie_traffic_plan_revision",
+    kind: MetricKind::Gauge,
+    help: "The revision of the traffic plan that is served.",
+    unit: Unit::Count,
+    labels: &[],
+};
+pub(crate) const PLAN_FAILURES: MetricDef = MetricDef {
+    name: "crosstie_traffic_plan_poll_failures_total",
+    kind: MetricKind::Counter,
+    help: "Times that the traffic plan could not be read, and the last one was served on.",
+    unit: Unit::Count,
+    labels: &[],
+};
+
+/// All metrics of this crate.
+pub const METRICS: &[MetricDef] = &[
+    SUCCESS,
+    FAILURE,
+    COUNT,
+    EXECUTIONS,
+    REQUEST_TIME,
+    QUEUE_TIME,
+    INPUT_TIME,
+    INFER_TIME,
+    OUTPUT_TIME,
+    LATENCY,
+    FEATURES,
+    DEGRADED,
+    UNROUTED,
+    IN_FLIGHT,
+    LOADED,
+    LOAD_FAILURES,
+    LOG_FAILURES,
+    PLAN_REVISION,
+    PLAN_FAILURES,
+];
+
+/// How long the parts of a request took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timings {
+    pub(crate) total: Duration,
+    pub(crate) features: Option<Duration>,
+    pub(crate) input: Duration,
+    pub(crate) queue: Duration,
+    pub(crate) infer: Duration,
+    pub(crate) output: Duration,
+}
+
+/// One version's metrics, looked up once.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    metrics: Metrics,
+    labels: [String; 2],
+    success: Counter,
+    count: Counter,
+    executions: Counter,
+    request_time: Counter,
+    queue_time: Counter,
+    input_time: Counter,
+    infer_time: Counter,
+    output_time: Counter,
+    latency: Histogram,
+    features: Histogram,
+    degraded: Counter,
+}
+
+impl Meters {
+    pub(crate) fn new(metrics: &Metrics, version: &ModelVersion) -> Self {
+        let labels = [version.model.to_string(), version.version.to_string()];
+        let pair = [labels[0].as_str(), labels[1].as_str()];
+        let counter = |def: &MetricDef| metrics.counter(def, &pair);
+        Self {
+            success: counter(&SUCCESS),
+            count: counter(&COUNT),
+            executions: counter(&EXECUTIONS),
+            request_time: counter(&REQUEST_TIME),
+            queue_time: counter(&QUEUE_TIME),
+            input_time: counter(&INPUT_TIME),
+            infer_time: counter(&INFER_TIME),
+            output_time: counter(&OUTPUT_TIME),
+            latency: metrics.histogram(&LATENCY, &[pair[0], pair[1], "ok"]),
+            features: metrics.histogram(&FEATURES, &pair),
+            degraded: counter(&DEGRADED),
+            metrics: metrics.clone(),
+            labels,
+        }
+    }
+
+    pub(crate) fn answered(&self, rows: usize, timings: &Timings, degraded: bool) {
+        self.success.increment();
+        self.count.add(rows as f64);
+        self.executions.increment();
+        self.request_time.add(micros(timings.total));
+        self.queue_time.add(micros(timings.queue));
+        self.input_time.add(micros(timings.input));
+        self.infer_time.add(micros(timings.infer));
+        self.output_time.add(micros(timings.output));
+        self.latency.observe(timings.total.as_secs_f64());
+        if let Some(features) = timings.features {
+            self.features.observe(features.as_secs_f64());
+        }
+        if degraded {
+            self.degraded.increment();
+        }
+    }
+
+    pub(crate) fn failed(&self, kind: ErrorKind, total: Duration) {
+        let [model, version] = &self.labels;
+        self.metrics.add(&FAILURE, &[model, version, triton_reason(kind)], 1.0);
+        self.metrics.observe(&LATENCY, &[model, version, outcome(kind)], total.as_secs_f64());
+    }
+}
+
+/// Counts a request that reached no version.
+pub(crate) fn unrouted(metrics: &Metrics, kind: ErrorKind) {
+    metrics.add(&UNROUTED, &[outcome(kind)], 1.0);
+}
+
+/// Counts rows that the prediction log did not take.
+pub(crate) fn unlogged(metrics: &Metrics, rows: usize) {
+    metrics.add(&LOG_FAILURES, &[], rows as f64);
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// The outcome's label.
+const fn outcome(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidArgument => "invalid",
+        ErrorKind::Unauthenticated | ErrorKind::PermissionDenied | ErrorKind::FailedPrecondition => "refused",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::ResourceExhausted => "shed",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::DeadlineExceeded => "late",
+        ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Unimplemented | ErrorKind::Internal => "failed",
+    }
+}
+
+/// The reason in Triton's words.
+const fn triton_reason(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::ResourceExhausted | ErrorKind::DeadlineExceeded => "REJECTED",
+        ErrorKind::Internal | ErrorKind::Unavailable => "BACKEND",
+        ErrorKind::InvalidArgument
+        | ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::FailedPrecondition
+        | ErrorKind::Conflict
+        | ErrorKind::Unimplemented => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_what_prometheus_allows() {
+        Metrics::new(&[METRICS]).unwrap();
+    }
+}

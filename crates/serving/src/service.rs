@@ -1,0 +1,397 @@
+//! The service: a request's whole way, from admission to the answer.
+
+mod loading;
+mod views;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use runtime::{SharedClock, Signal, Tasks};
+use telemetry::Metrics;
+use tokio::time::Instant;
+use tracing::instrument;
+use types::{ModelName, PredictionId};
+use uuid::Uuid;
+
+pub use self::views::{GatewayStatus, ModelStatus};
+use crate::{
+    Arm, Backend, Column, Enriched, Error, FeatureSource, FeatureValue, InferRequest, InferResponse, ModelFiles,
+    PlanSource, PredictionSink, PrepareRequest, Prepared, PreparedRow, Scored, ServedRow, Tensor, VersionState,
+    admission::Admission,
+    execution,
+    fleet::{Fleet, Live, ModelRoute},
+    inputs::{self, Intake},
+    metrics::{self, Timings},
+    plan::PlanFile,
+    route::RouteKey,
+};
+
+/// How a gateway serves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the last traffic plan is kept.
+    pub dir: PathBuf,
+    /// How many requests may be in flight; more are refused at once.
+    pub max_in_flight: u32,
+    /// How often the traffic plan is polled.
+    pub poll_every: Duration,
+    /// How long a gate waits for a version that is being loaded.
+    pub load_patience: Duration,
+}
+
+impl Config {
+    /// The usual configuration, with the last plan kept in `dir`.
+    #[must_use]
+    pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            // At 10 ms a request this is 50,000 requests a second: far beyond what a machine scores, and small in memory.
+            max_in_flight: 512,
+            poll_every: Duration::from_secs(1),
+            load_patience: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Whom a gateway needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// What executes models; a plan names them.
+    pub backends: Vec<Arc<dyn Backend>>,
+    /// Where artifacts come from.
+    pub files: Arc<dyn ModelFiles>,
+    /// Where features come from.
+    pub features: Arc<dyn FeatureSource>,
+    /// Where the traffic plan comes from.
+    pub plans: Arc<dyn PlanSource>,
+    /// Where served rows go.
+    pub predictions: Arc<dyn PredictionSink>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backends: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
+        f.debug_struct("Ports").field("backends", &backends).finish_non_exhaustive()
+    }
+}
+
+/// The data plane of one process. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    ports: Ports,
+    clock: SharedClock,
+    metrics: Metrics,
+    admission: Admission,
+    fleet: Arc<Fleet>,
+    plan_file: PlanFile,
+}
+
+impl Service {
+    /// The service; it serves nothing before [`Service::start`]. `metrics` must know [`crate::METRICS`].
+    #[must_use]
+    pub fn new(config: Config, ports: Ports, clock: SharedClock, metrics: Metrics) -> Self {
+        let inner = Inner {
+            admission: Admission::new(config.max_in_flight, &metrics),
+            fleet: Arc::new(Fleet::new(metrics.clone())),
+            plan_file: PlanFile::within(&config.dir),
+            config,
+            ports,
+            clock,
+            metrics,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Polls the traffic plan and loads versions until `tasks` are shut down. `plan_changed` hints that there is a newer
+    /// plan.
+    pub fn start(&self, tasks: &Tasks, plan_changed: Signal) {
+        loading::start(Arc::clone(&self.inner), tasks, plan_changed);
+    }
+
+    /// Lets no more requests in and waits for those in flight; whether all were answered before `deadline`.
+    pub async fn drain(&self, deadline: Duration) -> bool {
+        self.inner.admission.drain(deadline).await
+    }
+
+    /// The inputs that a version would be executed with, as `infer` would make them; nothing is executed or logged.
+    ///
+    /// # Errors
+    /// When the version does not serve, an input is refused, or features cannot be added.
+    #[instrument(skip_all, fields(model = %request.model))]
+    pub async fn prepare(&self, request: PrepareRequest) -> Result<Prepared, Error> {
+        let _place = self.inner.admission.enter()?;
+        let (picked, _) = self.prepare_picked(request).await?;
+        Ok(picked)
+    }
+
+    /// Executes a version without serving: nothing is logged or counted. For gates.
+    ///
+    /// # Errors
+    /// As [`Service::prepare`], and when the backend fails.
+    #[instrument(skip_all, fields(model = %request.model))]
+    pub async fn score(&self, request: PrepareRequest) -> Result<Scored, Error> {
+        let _place = self.inner.admission.enter()?;
+        let started = Instant::now();
+        let (prepared, live) = self.prepare_picked(request).await?;
+        let executing = Instant::now();
+        let outputs = execution::execute(&live, prepared.tensors.clone()).await?.outputs;
+        Ok(Scored { prepared, outputs, prepare: executing - started, execute: executing.elapsed() })
+    }
+
+    /// Answers a request, and hands each served row to the prediction sink before it does.
+    ///
+    /// # Errors
+    /// When the version does not serve, an input is refused, features cannot be added, or the backend fails; and at once
+    /// when too many requests are in flight.
+    #[instrument(skip_all, fields(model = %request.model))]
+    pub async fn infer(&self, request: InferRequest) -> Result<InferResponse, Error> {
+        let started = Instant::now();
+        let inner = &*self.inner;
+        let request_id = Uuid::now_v7();
+        let entered = inner.admission.enter().and_then(|place| {
+            let routes = inner.fleet.routes();
+            let route = routes.model(&request.model)?;
+            let key = RouteKey::of(route.route_by(), &request.inputs, request_id);
+            let (live, arm) = match request.version {
+                Some(number) => route.named(&request.model, number, false)?,
+                None => route.routed(&request.model, &key)?,
+            };
+            Ok((place, Arc::clone(&routes), live, arm))
+        });
+        let (_place, routes, live, arm) =
+            entered.inspect_err(|error| metrics::unrouted(&inner.metrics, error.kind()))?;
+        let route = routes.model(&request.model)?;
+        let outcome = inner.answer(request, route, &live, arm, request_id, started).await;
+        match &outcome {
+            Ok((response, timings)) => {
+                live.statistics.answered(inner.clock.now(), response.rows, timings);
+                live.meters.answered(response.rows, timings, response.degraded);
+            }
+            Err(error) => {
+                live.statistics.failed(started.elapsed());
+                live.meters.failed(error.kind(), started.elapsed());
+            }
+        }
+        outcome.map(|(response, _)| response)
+    }
+
+    /// Prepares a request, waiting for a candidate that is still being loaded.
+    async fn prepare_picked(&self, request: PrepareRequest) -> Result<(Prepared, Arc<Live>), Error> {
+        let PrepareRequest { model, version, inputs, candidates } = request;
+        if let (Some(number), true) = (version, candidates) {
+            self.wait_until_loaded(&model, number).await;
+        }
+        let routes = self.inner.fleet.routes();
+        let route = routes.model(&model)?;
+        let key = RouteKey::of(route.route_by(), &inputs, Uuid::now_v7());
+        let (live, arm) = match version {
+            Some(number) => route.named(&model, number, candidates)?,
+            None => route.routed(&model, &key)?,
+        };
+        let mut timings = Timings::default();
+        let prepared = self.inner.prepare(route, &live, arm, inputs, &mut timings).await?;
+        Ok((prepared, live))
+    }
+
+    /// Returns when version `number` is loaded, has failed to, is not in the plan, or patience is over.
+    async fn wait_until_loaded(&self, model: &str, number: u32) {
+        let mut changes = self.inner.fleet.changes();
+        let loaded = async {
+            loop {
+                changes.borrow_and_update();
+                let routes = self.inner.fleet.routes();
+                let status = routes.models.get(model).and_then(|route| route.status(number));
+                let loading = status.is_some_and(|status| status.state == VersionState::Loading);
+                if !loading || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What is still loading after that is answered as not ready, with the reason.
+        let _waited = tokio::time::timeout(self.inner.config.load_patience, loaded).await;
+    }
+
+    /// Takes a model's versions out of memory until [`Service::load`] or a restart. The plan stays as it is.
+    ///
+    /// # Errors
+    /// When the plan does not know the model.
+    pub fn unload(&self, model: &str) -> Result<(), Error> {
+        self.set_unloaded(model, true)
+    }
+
+    /// Lets a model's versions be loaded again, as the plan says, and waits until they are or failed to.
+    ///
+    /// # Errors
+    /// When the plan does not know the model, or a version of it does not load.
+    pub async fn load(&self, model: &str) -> Result<(), Error> {
+        self.set_unloaded(model, false)?;
+        let numbers: Vec<u32> =
+            self.inner.fleet.routes().model(model)?.versions.iter().map(|status| status.version.version).collect();
+        for number in numbers {
+            self.wait_until_loaded(model, number).await;
+        }
+        self.ready(model, None)
+    }
+
+    fn set_unloaded(&self, model: &str, unloaded: bool) -> Result<(), Error> {
+        let unknown = || Error::UnknownModel { model: model.to_owned() };
+        let name = ModelName::parse(model).map_err(|_| unknown())?;
+        if self.inner.fleet.set_unloaded(&name, unloaded) { Ok(()) } else { Err(unknown()) }
+    }
+}
+
+impl Inner {
+    /// From inputs to an answer, by one version.
+    async fn answer(
+        &self,
+        request: InferRequest,
+        route: &ModelRoute,
+        live: &Live,
+        arm: Arm,
+        request_id: Uuid,
+        started: Instant,
+    ) -> Result<(InferResponse, Timings), Error> {
+        let mut timings = Timings::default();
+        check_outputs(&request, live)?;
+        let prepared = self.prepare(route, live, arm, request.inputs, &mut timings).await?;
+        let Prepared { plan, rows, tensors, degraded, .. } = prepared;
+        timings.input = started.elapsed();
+        let executed = execution::execute(live, tensors).await?;
+        timings.queue = executed.queue;
+        timings.infer = executed.infer;
+        let output_started = Instant::now();
+        let outputs = executed.outputs;
+        let count = rows.len();
+        let served: Vec<ServedRow> = rows
+            .into_iter()
+            .enumerate()
+            .map(|(row, PreparedRow { entities, features })| ServedRow {
+                id: PredictionId::new(request_id, u32::try_from(row).unwrap_or(u32::MAX)),
+                at: self.clock.now(),
+                version: plan.version.clone(),
+                arm,
+                release: plan.release.clone(),
+                principal: request.principal.name.clone(),
+                entities,
+                degraded: features.iter().any(|feature| feature.degraded),
+                features,
+                outputs: outputs.iter().map(|tensor| (tensor.name.clone(), tensor.row_values(row))).collect(),
+            })
+            .collect();
+        if let Err(error) = self.ports.predictions.record(served) {
+            metrics::unlogged(&self.metrics, count);
+            tracing::error!(version = %plan.version, error, rows = count, "served rows were not logged");
+        }
+        let outputs = wanted(outputs, &request.outputs);
+        timings.output = output_started.elapsed();
+        timings.total = started.elapsed();
+        let version = plan.version.clone();
+        Ok((InferResponse { id: request.id, version, request: request_id, rows: count, outputs, degraded }, timings))
+    }
+
+    /// From inputs to the model's inputs, with features added where the caller sent entities.
+    async fn prepare(
+        &self,
+        route: &ModelRoute,
+        live: &Live,
+        arm: Arm,
+        inputs: Vec<Tensor>,
+        timings: &mut Timings,
+    ) -> Result<Prepared, Error> {
+        let plan = Arc::clone(&live.plan);
+        match inputs::read(&plan, live.schema(), route.context(), inputs)? {
+            Intake::Direct { tensors, context, rows } => {
+                let rows = (0..rows).map(|row| direct_row(live, &tensors, &context, row)).collect();
+                Ok(Prepared { plan, arm, rows, tensors, degraded: false })
+            }
+            Intake::Entities { rows, context } => {
+                let looking_up = Instant::now();
+                let Enriched { rows: mut features } = self.ports.features.enrich(&plan, &rows).await?;
+                timings.features = Some(looking_up.elapsed());
+                check_enriched(live, rows.rows, &features)?;
+                replace_overridden(&rows.overrides, &mut features);
+                let tensors = live.layout.assemble(&features, |row| describe_entity(&rows.entities, row))?;
+                let degraded = features.iter().flatten().any(|feature| feature.degraded);
+                let of_row = |(row, features)| PreparedRow {
+                    entities: inputs::row_of(&rows.entities, row)
+                        .chain(inputs::row_of(&rows.request, row))
+                        .chain(inputs::row_of(&context, row))
+                        .collect(),
+                    features,
+                };
+                let rows = features.into_iter().enumerate().map(of_row).collect();
+                Ok(Prepared { plan, arm, rows, tensors, degraded })
+            }
+        }
+    }
+}
+
+/// A row of a request that sent every input: what of it is logged.
+fn direct_row(live: &Live, tensors: &[Tensor], context: &[Column], row: usize) -> PreparedRow {
+    let named = live.layout.logged().iter().filter_map(|logged| {
+        let tensor = tensors.iter().find(|tensor| tensor.name == logged.input)?;
+        Some(logged.elements.iter().cloned().zip(tensor.row_values(row)))
+    });
+    let sent = |(name, value)| FeatureValue {
+        name,
+        value,
+        event_time: None,
+        origin: "override".into(),
+        degraded: false,
+        digest: None,
+    };
+    PreparedRow { entities: inputs::row_of(context, row).collect(), features: named.flatten().map(sent).collect() }
+}
+
+/// The feature source's contract, held to: one list for each row, each in the plan's order.
+fn check_enriched(live: &Live, rows: usize, enriched: &[Vec<FeatureValue>]) -> Result<(), Error> {
+    let in_order = |row: &Vec<FeatureValue>| row.iter().map(|feature| &*feature.name).eq(live.plan.features.iter());
+    if enriched.len() == rows && enriched.iter().all(in_order) {
+        return Ok(());
+    }
+    let message = format!("the feature source answered {} rows of other features than asked for", enriched.len());
+    Err(crate::FeatureError::Failed { source: message.into() }.into())
+}
+
+/// What the caller sent stands, whatever the feature source made of it.
+fn replace_overridden(overrides: &[Column], rows: &mut [Vec<FeatureValue>]) {
+    for column in overrides {
+        for (features, value) in rows.iter_mut().zip(&column.values) {
+            let overridden = features.iter_mut().find(|feature| crate::input_name(&feature.name) == column.name);
+            if let Some(feature) = overridden.filter(|feature| feature.origin != "override") {
+                feature.value = value.clone();
+                feature.origin = "override".into();
+                (feature.event_time, feature.degraded) = (None, false);
+            }
+        }
+    }
+}
+
+/// Whom a row is about, for messages: `user_id=7`.
+fn describe_entity(entities: &[Column], row: usize) -> String {
+    let described: Vec<_> = inputs::row_of(entities, row).map(|(name, value)| format!("{name}={value}")).collect();
+    if described.is_empty() { format!("row {row}") } else { described.join(", ") }
+}
+
+/// The caller wants only outputs that there are.
+fn check_outputs(request: &InferRequest, live: &Live) -> Result<(), Error> {
+    let outputs = &live.schema().outputs;
+    let Some(output) = request.outputs.iter().find(|name| !outputs.iter().any(|spec| spec.name == **name)) else {
+        return Ok(());
+    };
+    let known = outputs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
+    Err(Error::UnknownOutput { output: output.clone(), model: request.model.clone(), known })
+}
+
+/// The outputs wanted, in the order wanted; all, if none is named.
+fn wanted(outputs: Vec<Tensor>, names: &[String]) -> Vec<Tensor> {
+    if names.is_empty() {
+        return outputs;
+    }
+    names.iter().filter_map(|name| outputs.iter().find(|tensor| tensor.name == *name).cloned()).collect()
+}
