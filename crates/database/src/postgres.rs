@@ -1,0 +1,244 @@
+//! Postgres: a pool, and transactions that are retried when they conflict.
+//!
+//! Writes are `SERIALIZABLE`. Closures are written once for both databases, and on SQLite they are alone; at any weaker
+//! level a closure that reads and decides could lose an update on Postgres only, where nobody would look for it. The
+//! price is that Postgres ends one of two transactions in conflict (40001, or 40P01 for a deadlock), and that is noted by
+//! the [`Transaction`] and the closure run again. Reads are `REPEATABLE READ READ ONLY`: a snapshot, never in conflict.
+
+use std::{str::FromStr as _, time::Duration};
+
+use runtime::Backoff;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, PgPool, Row as _, TypeInfo as _, ValueRef as _,
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    query::Query,
+};
+
+use crate::{
+    Cell, Error, Parameter, ParameterType, Result, Transaction,
+    lane::{Ended, Lane},
+    transaction::Connection,
+    work::Work,
+};
+
+/// Connections to the server: enough to keep it busy, few beside the hundred that it allows by default.
+const CONNECTIONS: u32 = 16;
+
+/// How long to wait for a connection before the database counts as away.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How often a closure is run before a conflict is the caller's. With the waits below this takes about three seconds.
+const ATTEMPTS: u32 = 20;
+
+/// Waits between attempts: a transaction takes a few milliseconds, so that is the first ceiling.
+const FIRST_WAIT: Duration = Duration::from_millis(4);
+const LONGEST_WAIT: Duration = Duration::from_millis(300);
+
+/// The server ends a transaction that has done nothing for this long, so that a stopped machine holds no locks.
+const IDLE: &str = "60s";
+
+const SERIALIZABLE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// For migrations, which hold a lock: each statement sees what was committed before it.
+const LOCKED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// A pool of connections to a Postgres database.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    lane: Lane,
+    pool: PgPool,
+}
+
+impl Engine {
+    pub(crate) fn open(uri: &str) -> Result<(Self, Vec<(&'static str, Ended)>)> {
+        let options = PgConnectOptions::from_str(uri)
+            .map_err(Error::of_connection)?
+            .application_name("crosstie")
+            .options([("idle_in_transaction_session_timeout", IDLE)])
+            .disable_statement_logging();
+        let (lane, ended) = Lane::start("postgres").map_err(|error| Error::of_connection(error.into()))?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            // A connection that died while idle is noticed by `BEGIN` and replaced.
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Ok((Self { lane, pool }, vec![("postgres", ended)]))
+    }
+
+    pub(crate) async fn write(&self, work: Box<dyn Work>) -> Result<()> {
+        self.run(SERIALIZABLE, work).await
+    }
+
+    pub(crate) async fn read(&self, work: Box<dyn Work>) -> Result<()> {
+        self.run(SNAPSHOT, work).await
+    }
+
+    pub(crate) async fn migrate(&self, work: Box<dyn Work>) -> Result<()> {
+        self.run(LOCKED, work).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn run(&self, begin: &'static str, work: Box<dyn Work>) -> Result<()> {
+        let pool = self.pool.clone();
+        self.lane.run(move || Box::pin(run(pool, begin, work))).await
+    }
+}
+
+/// What came of one attempt.
+enum Attempt {
+    /// The closure's answer stands.
+    Done,
+    /// Nothing was committed, and it is worth another attempt.
+    Again(Error),
+    /// Nothing was acknowledged, and another attempt would not help or could do the work twice.
+    Failed(Error),
+}
+
+async fn run(pool: PgPool, begin: &'static str, mut work: Box<dyn Work>) {
+    if work.is_abandoned() {
+        return;
+    }
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match attempt(&pool, begin, &mut work).await {
+            Attempt::Done => break,
+            Attempt::Again(error) if attempts < ATTEMPTS => {
+                tracing::debug!(attempts, %error, "a transaction is run again");
+                tokio::time::sleep(backoff.next()).await;
+            }
+            Attempt::Again(error) | Attempt::Failed(error) => {
+                work.fail(error);
+                break;
+            }
+        }
+    }
+    work.answer();
+}
+
+async fn attempt(pool: &PgPool, begin: &'static str, work: &mut Box<dyn Work>) -> Attempt {
+    let connection = match pool.acquire().await {
+        Ok(connection) => connection,
+        Err(sqlx::Error::PoolClosed) => return Attempt::Failed(Error::Closed),
+        Err(source) => return Attempt::Failed(Error::of_connection(source)),
+    };
+    let mut tx = Transaction::new(Connection::Postgres(connection));
+    if let Err(source) = tx.control(begin).await {
+        let error = Error::of_statement(begin, source);
+        discard(tx);
+        return again_if_away(error);
+    }
+    if work.attempt(&mut tx).await {
+        return commit(tx).await;
+    }
+    let failure = tx.failure().cloned();
+    if tx.control("ROLLBACK").await.is_err() {
+        discard(tx);
+    }
+    match failure {
+        Some(error @ Error::Contention { .. }) => Attempt::Again(error),
+        Some(error @ Error::Unavailable { .. }) => again_if_away(error),
+        Some(_) | None => Attempt::Done,
+    }
+}
+
+async fn commit(mut tx: Transaction) -> Attempt {
+    let Err(source) = tx.control("COMMIT").await else { return Attempt::Done };
+    match Error::of_statement("COMMIT", source) {
+        error @ Error::Contention { .. } => Attempt::Again(error),
+        Error::Unavailable { source } => {
+            discard(tx);
+            Attempt::Failed(Error::CommitUnknown { source })
+        }
+        error => {
+            // The server has rolled back; whatever state the connection is in, it is not used again.
+            discard(tx);
+            Attempt::Failed(error)
+        }
+    }
+}
+
+/// A connection may have died while it was idle, and before `COMMIT` nothing is lost: a new one may do. Whether the server
+/// itself is away shows when the pool asks for that new one.
+fn again_if_away(error: Error) -> Attempt {
+    if matches!(error, Error::Unavailable { .. }) { Attempt::Again(error) } else { Attempt::Failed(error) }
+}
+
+/// Closes the connection instead of giving it back with a transaction open.
+fn discard(tx: Transaction) {
+    if let Connection::Postgres(mut connection) = tx.into_connection() {
+        connection.close_on_drop();
+    }
+}
+
+/// A statement with its parameters. The parameters' types are part of the text, as a comment, because sqlx keeps prepared
+/// statements by their text alone, and one that was prepared for an integer would take a float's bits for one.
+pub(crate) fn query(sql: &str, parameters: Vec<Parameter>) -> Query<'static, sqlx::Postgres, PgArguments> {
+    let mut text = String::with_capacity(sql.len() + parameters.len() + 4);
+    text.push_str(sql);
+    if !parameters.is_empty() {
+        text.push_str("\n-- ");
+        text.extend(parameters.iter().map(|parameter| match parameter.parameter_type() {
+            ParameterType::Bool => 'b',
+            ParameterType::Int => 'i',
+            ParameterType::Float => 'f',
+            ParameterType::Text => 't',
+            ParameterType::Bytes => 'y',
+        }));
+    }
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for parameter in parameters {
+        query = match parameter {
+            Parameter::Null(kind) => match kind {
+                ParameterType::Bool => query.bind(None::<bool>),
+                ParameterType::Int => query.bind(None::<i64>),
+                ParameterType::Float => query.bind(None::<f64>),
+                ParameterType::Text => query.bind(None::<String>),
+                ParameterType::Bytes => query.bind(None::<Vec<u8>>),
+            },
+            Parameter::Bool(value) => query.bind(value),
+            Parameter::Int(value) => query.bind(value),
+            Parameter::Float(value) => query.bind(value),
+            Parameter::Text(value) => query.bind(value),
+            Parameter::Bytes(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+/// The values of a row.
+pub(crate) fn decode(row: &PgRow) -> Result<Vec<Cell>> {
+    (0..row.len()).map(|index| decode_cell(row, index)).collect()
+}
+
+fn decode_cell(row: &PgRow, index: usize) -> Result<Cell> {
+    let value = row.try_get_raw(index).map_err(|source| Error::of_statement("reading a column", source))?;
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
+    let declared = value.type_info().name().to_owned();
+    let failed = |found: String| Error::Column {
+        column: sqlx::Column::name(row.column(index)).to_owned(),
+        expected: "a type that SQLite has too (CAST it)",
+        found,
+    };
+    let cell = match declared.as_str() {
+        "BOOL" => row.try_get_unchecked::<bool, _>(index).map(Cell::Bool),
+        "INT2" | "INT4" | "INT8" => row.try_get_unchecked::<i64, _>(index).map(Cell::Int),
+        "FLOAT4" => row.try_get_unchecked::<f32, _>(index).map(|value| Cell::Float(f64::from(value))),
+        "FLOAT8" => row.try_get_unchecked::<f64, _>(index).map(Cell::Float),
+        "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "JSON" | "UNKNOWN" => {
+            row.try_get_unchecked::<String, _>(index).map(Cell::Text)
+        }
+        "BYTEA" => row.try_get_unchecked::<Vec<u8>, _>(index).map(Cell::Bytes),
+        _ => return Err(failed(declared)),
+    };
+    cell.map_err(|error| failed(error.to_string()))
+}

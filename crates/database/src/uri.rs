@@ -1,0 +1,79 @@
+//! Which database a URI names.
+//!
+//! `sqlite:PATH` takes the path as it is. `sqlite:///PATH` is SQLAlchemy's form, which MLflow uses: the path after the
+//! third slash is relative, so an absolute one is written with four.
+
+use std::path::PathBuf;
+
+use crate::{Error, Result};
+
+/// A parsed database URI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Uri {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl Uri {
+    pub(crate) fn parse(uri: &str) -> Result<Self> {
+        let refuse = |reason: &str| Err(Error::Uri { uri: without_password(uri), reason: reason.to_owned() });
+        if uri.starts_with("postgres://") || uri.starts_with("postgresql://") {
+            return Ok(Self::Postgres(uri.to_owned()));
+        }
+        if uri.starts_with("postgresql+") {
+            return refuse("write `postgresql://…` without the name of a Python driver");
+        }
+        let Some(rest) = uri.strip_prefix("sqlite:") else {
+            return refuse("expected `sqlite:PATH` or `postgres://USER@HOST/DATABASE`");
+        };
+        let path = match rest.strip_prefix("//") {
+            None => rest,
+            Some(rest) => match rest.strip_prefix('/') {
+                Some(path) => path,
+                None => return refuse("after `sqlite:` comes the path, or `///` and the path"),
+            },
+        };
+        if path.is_empty() || path == ":memory:" {
+            return refuse("a database in memory would forget everything: give a path");
+        }
+        if path.contains('?') {
+            return refuse("options after `?` are not supported");
+        }
+        Ok(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
+/// The URI with the password of its authority, if any, left out.
+fn without_password(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    let Some((credentials, host)) = rest[..authority_end].rsplit_once('@') else { return uri.to_owned() };
+    let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
+    format!("{scheme}://{user}@{host}{}", &rest[authority_end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_as_sqlalchemy_takes_them() {
+        for (uri, path) in [
+            ("sqlite:mlflow.db", "mlflow.db"),
+            ("sqlite:/srv/mlflow.db", "/srv/mlflow.db"),
+            ("sqlite:///mlflow.db", "mlflow.db"),
+            ("sqlite:////srv/mlflow.db", "/srv/mlflow.db"),
+        ] {
+            assert_eq!(Uri::parse(uri).unwrap(), Uri::Sqlite(path.into()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_without_showing_a_password() {
+        for uri in ["sqlite::memory:", "sqlite://", "sqlite:", "sqlite://relative.db", "sqlite:a.db?mode=ro", "a.db"] {
+            assert!(Uri::parse(uri).is_err(), "{uri}");
+        }
+        let error = Uri::parse("mysql://ranking:hunter2@db/mlflow").unwrap_err().to_string();
+        assert!(error.starts_with("`mysql://ranking@db/mlflow` is not a database"), "{error}");
+    }
+}
