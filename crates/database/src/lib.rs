@@ -36,6 +36,8 @@ mod row;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod uri;
 mod work;

@@ -25,7 +25,7 @@ use crate::{
 const CONNECTIONS: u32 = 16;
 
 /// How long to wait for a connection before the database counts as away.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// How often a closure is run before a conflict is the caller's. With the waits below this takes about three seconds.
 const ATTEMPTS: u32 = 20;

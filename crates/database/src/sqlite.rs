@@ -3,7 +3,7 @@
 //! SQLite has one writer at a time, and a commit costs a sync of the disk. So one task owns the one connection that writes.
 //! It takes whatever closures wait, runs them one after the other in one `BEGIN IMMEDIATE` transaction, each in a
 //! savepoint of its own, commits once, and only then answers them. A closure that fails or panics is rolled back to its
-//! savepoint and costs the others nothing. If the group cannot be committed, nobody's work is acknowledged.
+//! savepoint and costs the others nothing. Nobody's work is acknowledged before the commit that holds it.
 //!
 //! Write-ahead logging with `synchronous=FULL` makes each commit durable when it returns, and lets readers read the last
 //! commit meanwhile. Nothing here keeps a second process out of the file; `crosstie` does, with its lock file.
@@ -147,16 +147,23 @@ async fn close_connection(connection: Connection) {
     }
 }
 
-/// Runs `group` in one transaction and answers all of it: after the commit, or with the error that prevented it.
+/// Runs `group` in one transaction and answers all of it after the commit. If it cannot be committed, each closure is run
+/// again in a transaction of its own, so that only the one at fault fails (by a deferred constraint, say, or by filling
+/// the disk).
 async fn write_group(mut group: Vec<Box<dyn Work>>, tx: &mut Transaction) {
     if let Err(error) = try_group(&mut group, tx).await {
         // Fails when SQLite has rolled back by itself, as it does when the disk is full.
         drop(tx.control("ROLLBACK").await);
-        for work in &mut group {
-            work.fail(error.clone());
+        if let [only] = group.as_mut_slice() {
+            only.fail(error);
+        } else {
+            tracing::warn!(%error, closures = group.len(), "a group could not be committed, running each alone");
+            for work in group {
+                Box::pin(write_group(vec![work], tx)).await;
+            }
+            return;
         }
     }
-    tx.clear();
     for work in group {
         work.answer();
     }
@@ -166,10 +173,11 @@ async fn try_group(group: &mut [Box<dyn Work>], tx: &mut Transaction) -> Result<
     control(tx, "BEGIN IMMEDIATE").await?;
     for work in group {
         control(tx, "SAVEPOINT closure").await?;
-        let keep = work.attempt(tx).await;
         tx.clear();
-        if !keep {
-            control(tx, "ROLLBACK TO closure").await?;
+        if !work.attempt(tx).await {
+            // When there is no savepoint any more, SQLite has rolled back everything because of what failed.
+            let rolled_back = control(tx, "ROLLBACK TO closure").await;
+            rolled_back.map_err(|error| tx.failure().cloned().unwrap_or(error))?;
         }
         control(tx, "RELEASE closure").await?;
     }

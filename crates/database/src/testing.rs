@@ -154,7 +154,7 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no settings; this is where they ask for a server")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
