@@ -1,12 +1,14 @@
 //! Why a release cannot be had, found or changed.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 use types::{ErrorKind, ModelName, ModelVersion};
 
 use crate::{GateName, PortError, Refusal, ReleaseId, Stage};
 
 /// A failure of the release service.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum Error {
     /// The database refused or is away.
     #[error("cannot read or write releases")]
@@ -15,10 +17,10 @@ pub enum Error {
     #[error("{what} in the database is malformed")]
     Malformed {
         /// Which value.
-        what: String,
+        what: &'static str,
         /// What is wrong with it.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// A candidate could not be looked up.
     #[error("cannot freeze {version} for a release: {reason}")]
@@ -29,7 +31,7 @@ pub enum Error {
         reason: String,
         /// Its failure.
         #[source]
-        source: PortError,
+        source: Arc<PortError>,
     },
     /// The model's file asks for a gate that this process does not have.
     #[error("the gate `{gate}` that {version} needs is not available in this Crosstie")]

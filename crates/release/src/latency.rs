@@ -45,7 +45,8 @@ pub fn judge(gate: &LatencyGate, candidate: &[f64], stable: Option<&[f64]>) -> V
     let slower = gate.max_ratio.zip(ratio).is_some_and(|(most, [_, low, _])| low > most);
     let passed = fast && !slower;
     let shown = |micros: f64| Duration::from_micros(micros.round() as i64);
-    let beside = ratio.map_or(String::new(), |[ratio, low, high]| format!(", {ratio:.2}× stable's [{low:.2}, {high:.2}]"));
+    let beside =
+        ratio.map_or(String::new(), |[ratio, low, high]| format!(", {ratio:.2}× stable's [{low:.2}, {high:.2}]"));
     let why = match (fast, slower) {
         (true, false) => String::new(),
         (false, _) => format!(": above {}", gate.p95),

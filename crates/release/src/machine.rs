@@ -136,7 +136,7 @@ pub enum GateState {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
     /// Time passed.
     Tick,
@@ -361,7 +361,9 @@ pub fn step(
     match observation {
         Observation::Tick => {}
         Observation::GateConcluded { gate, passed } => conclude(&mut next, *gate, *passed),
-        Observation::GateErrored { gate, attempt, retryable } => gate_errored(&mut next, *gate, *attempt, *retryable, now),
+        Observation::GateErrored { gate, attempt, retryable } => {
+            gate_errored(&mut next, *gate, *attempt, *retryable, now)
+        }
         Observation::ArtifactChecked { digest } => artifact_checked(policy, &mut next, digest, &mut effects),
         Observation::ArtifactMissing { reason } => {
             if matches!(next.phase, Phase::RollingOut { .. }) {
@@ -390,14 +392,16 @@ fn settle(policy: &Policy, state: &mut State, now: Timestamp) {
     loop {
         let next = match &state.phase {
             Phase::Gating if state.are_gates_concluded() => {
-                if state.unmet(now).is_empty() { Phase::AwaitingApproval } else { Phase::GatesFailed }
+                if state.unmet(now).is_empty() {
+                    Phase::AwaitingApproval
+                } else {
+                    Phase::GatesFailed
+                }
             }
             Phase::GatesFailed if state.unmet(now).is_empty() => Phase::AwaitingApproval,
             // A waiver may run out while signatures are missing.
             Phase::AwaitingApproval if !state.unmet(now).is_empty() => Phase::GatesFailed,
-            Phase::AwaitingApproval
-                if !state.paused && state.approvals.len() >= policy.approvals_required as usize =>
-            {
+            Phase::AwaitingApproval if !state.paused && state.approvals.len() >= policy.approvals_required as usize => {
                 Phase::RollingOut { step: 0, entered_at: now }
             }
             Phase::Gating
@@ -469,8 +473,12 @@ fn approve(policy: &Policy, state: &mut State, by: &Principal, now: Timestamp) -
             "this release cannot be approved while a gate is failed and not waived: {}",
             listed(&state.unmet(now))
         ))),
-        Phase::Gating => Err(Refusal::NotNow("this release is still gating: approve it once its gates are through".to_owned())),
-        Phase::RollingOut { .. } => Err(Refusal::NotNow("this release has its approvals and is rolling out".to_owned())),
+        Phase::Gating => {
+            Err(Refusal::NotNow("this release is still gating: approve it once its gates are through".to_owned()))
+        }
+        Phase::RollingOut { .. } => {
+            Err(Refusal::NotNow("this release has its approvals and is rolling out".to_owned()))
+        }
         Phase::Done | Phase::Failed { .. } | Phase::Aborted { .. } | Phase::RolledBack { .. } => {
             Err(Refusal::Over { phase: state.phase.stage(), action: "approve" })
         }

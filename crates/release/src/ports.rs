@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error, sync::Arc};
 
 use async_trait::async_trait;
 use database::Transaction;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use types::{AuditEntry, Digest, ErrorKind, ModelName, ModelVersion};
@@ -117,7 +117,7 @@ pub trait AuditSink: Send + Sync {
         &'t self,
         transaction: &'t mut Transaction,
         entry: &'t AuditEntry,
-    ) -> BoxFuture<'t, Result<(), database::Error>>;
+    ) -> LocalBoxFuture<'t, Result<(), database::Error>>;
 }
 
 /// All ports of a release.

@@ -154,6 +154,13 @@ impl Verdict {
             Self::Failed => "failed",
         }
     }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
+        [Self::Pending, Self::Passed, Self::Failed]
+            .into_iter()
+            .find(|verdict| verdict.as_str() == text)
+            .ok_or_else(|| ParseError::new("verdict", text, "pending, passed or failed"))
+    }
 }
 
 /// A recorded sign-off.
@@ -237,7 +244,7 @@ pub struct Release {
     pub previous: Option<u32>,
     /// The step being executed, from 0.
     pub step: u32,
-    /// The share of the entities that the version serves.
+    /// The share of the entities that the release gave its version.
     pub weight: Percent,
     /// Since when the step lasts.
     pub step_entered_at: Option<Timestamp>,

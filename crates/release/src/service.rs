@@ -1,21 +1,27 @@
 //! What people and programs can do with releases.
 
-mod decide;
+pub(crate) mod decide;
 mod rollback;
 
 use std::sync::Arc;
 
 use database::Database;
 use runtime::{SharedClock, Signal};
+use serde_json::json;
 use telemetry::Metrics;
-use types::{AuditEntry, ModelName, ModelVersion, Principal, Role};
+use types::{AuditEntry, ModelName, ModelVersion, Percent, Principal, Role};
 
 use crate::{
-    Assignment, Candidate, Error, Filter, NewWaiver, Ports, Refusal, Release, ReleaseId, Stage,
-    machine::{Effect, Observation},
-    repo,
+    Assignment, Candidate, Error, Filter, GateReport, Kind, NewWaiver, Ports, Refusal, Release, ReleaseId, Stage,
+    Verdict,
+    machine::Observation,
+    metrics::REFUSALS,
+    repo::{self, traffic},
 };
-use decide::{Decision, DecisionBy};
+use decide::{Decision, decide, record};
+
+/// The most letters of a comment or reason: a paragraph, not a document.
+const LONGEST_TEXT: usize = 4_000;
 
 /// Releases of all models. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,5 +43,286 @@ impl Service {
     #[must_use]
     pub fn new(database: Database, ports: Ports, clock: SharedClock, signal: Signal, metrics: Metrics) -> Self {
         Self { inner: Arc::new(Inner { database, ports, clock, signal, metrics }) }
+    }
+
+    /// Makes the tables.
+    ///
+    /// # Errors
+    /// When the database is away or newer than this program.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        Ok(self.inner.database.migrate("release", repo::ddl::MIGRATIONS).await?)
+    }
+
+    /// Starts a release: freezes what is judged and returns at once. The controller runs the gates.
+    ///
+    /// # Errors
+    /// When the version cannot be released, another release of the model is active, or a waiver is not the caller's to give.
+    pub async fn create(
+        &self,
+        caller: &Principal,
+        version: &ModelVersion,
+        waivers: Vec<NewWaiver>,
+    ) -> Result<Release, Error> {
+        if !caller.role.allows(Role::Editor) {
+            return Err(Refusal::Role {
+                principal: caller.name.clone(),
+                has: caller.role,
+                action: "create a release",
+                role: Role::Editor,
+            }
+            .into());
+        }
+        let candidate = self.freeze(version).await?;
+        for waiver in &waivers {
+            sound_waiver(waiver)?;
+        }
+        let (audit, by) = (Arc::clone(&self.inner.ports.audit), caller.clone());
+        let created = self
+            .inner
+            .database
+            .write(async move |tx| {
+                tx.lock(repo::LOCK).await?;
+                let id = make_way(tx, &*audit, &candidate, &by).await?;
+                let now = tx.now().await?;
+                let mut release = new_release(id, &candidate, &by, now);
+                repo::insert(tx, &release).await?;
+                let admitted = decide::admitted(traffic::latest(tx, &candidate.version.model).await?, &release);
+                traffic::push(tx, admitted, None, now).await?;
+                let detail = json!({
+                    "version": candidate.version.to_string(),
+                    "artifact": candidate.artifact_digest,
+                    "project": candidate.project_digest,
+                    "gates": release.gates.iter().map(|report| report.gate).collect::<Vec<_>>(),
+                });
+                record(tx, &*audit, &release, &by.name, "release.create", detail).await?;
+                for waiver in &waivers {
+                    let decision = Decision::waive(&by, waiver);
+                    release = decide(tx, &*audit, id, &decision).await?;
+                }
+                Ok::<_, Error>(release)
+            })
+            .await?;
+        self.inner.signal.notify();
+        Ok(created)
+    }
+
+    /// The release of that number.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn get(&self, id: ReleaseId) -> Result<Release, Error> {
+        self.inner.database.read(async move |tx| repo::load(tx, id).await).await
+    }
+
+    /// Releases, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(&self, filter: Filter) -> Result<Vec<Release>, Error> {
+        self.inner.database.read(async move |tx| repo::list(tx, &filter).await).await
+    }
+
+    /// Signs a release. The last signature needed starts its rollout.
+    ///
+    /// # Errors
+    /// When the caller is anonymous, no approver, or the author; when the release does not wait for approval.
+    pub async fn approve(&self, caller: &Principal, id: ReleaseId, comment: Option<String>) -> Result<Release, Error> {
+        if let Some(comment) = &comment {
+            sound_text("comment", comment)?;
+        }
+        self.person_decides(id, Decision::approve(caller, comment)).await
+    }
+
+    /// Lets a gate pass regardless. A release that failed on it is judged again.
+    ///
+    /// # Errors
+    /// As for [`Service::approve`]; when the waiver has no reason, no such gate, or is over already.
+    pub async fn waive(&self, caller: &Principal, id: ReleaseId, waiver: NewWaiver) -> Result<Release, Error> {
+        sound_waiver(&waiver)?;
+        self.person_decides(id, Decision::waive(caller, &waiver)).await
+    }
+
+    /// Holds a release where it is.
+    ///
+    /// # Errors
+    /// When the caller is no operator or the release is over.
+    pub async fn pause(&self, caller: &Principal, id: ReleaseId) -> Result<Release, Error> {
+        self.person_decides(
+            id,
+            Decision::new("release.pause", &caller.name, Observation::Paused { by: caller.clone() }),
+        )
+        .await
+    }
+
+    /// Lets a held release go on.
+    ///
+    /// # Errors
+    /// When the caller is no operator or the release is over.
+    pub async fn resume(&self, caller: &Principal, id: ReleaseId) -> Result<Release, Error> {
+        self.person_decides(
+            id,
+            Decision::new("release.resume", &caller.name, Observation::Resumed { by: caller.clone() }),
+        )
+        .await
+    }
+
+    /// Ends a release that is not over.
+    ///
+    /// # Errors
+    /// When the caller is no operator or the release is over.
+    pub async fn abort(&self, caller: &Principal, id: ReleaseId, reason: Option<String>) -> Result<Release, Error> {
+        let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
+        sound_text("reason", &reason)?;
+        let observation = Observation::Aborted { by: caller.clone(), reason };
+        self.person_decides(id, Decision::new("release.abort", &caller.name, observation)).await
+    }
+
+    /// What serves every model, and what must stay loadable: the truth that gateways follow.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn assignments(&self) -> Result<Vec<Assignment>, Error> {
+        self.inner.database.read(async move |tx| traffic::current(tx).await).await
+    }
+
+    /// What serves one model.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn assignment(&self, model: &ModelName) -> Result<Option<Assignment>, Error> {
+        let model = model.clone();
+        self.inner.database.read(async move |tx| traffic::latest(tx, &model).await).await
+    }
+
+    async fn freeze(&self, version: &ModelVersion) -> Result<Candidate, Error> {
+        let frozen = self.inner.ports.candidates.freeze(version).await;
+        let candidate = frozen.map_err(|source| Error::Freeze {
+            version: version.clone(),
+            reason: source.message.clone(),
+            source: Arc::new(source),
+        })?;
+        if candidate.model_file.model != version.model {
+            return Err(Error::Invalid(format!(
+                "the model file of `{}` is not about `{}`",
+                candidate.model_file.model, version.model
+            )));
+        }
+        let available: Vec<_> = self.inner.ports.gates.iter().map(|gate| gate.name()).collect();
+        match candidate.model_file.required_gates().into_iter().find(|gate| !available.contains(gate)) {
+            Some(gate) => Err(Error::GateUnavailable { gate, version: version.clone() }),
+            None => Ok(candidate),
+        }
+    }
+
+    /// Takes a person's decision, or records that it was refused.
+    async fn person_decides(&self, id: ReleaseId, decision: Decision) -> Result<Release, Error> {
+        let audit = Arc::clone(&self.inner.ports.audit);
+        let taken = decision.clone();
+        let outcome = self.inner.database.write(async move |tx| decide(tx, &*audit, id, &taken).await).await;
+        match &outcome {
+            Ok(_) => self.inner.signal.notify(),
+            Err(Error::Refused(refusal)) => self.record_refusal(id, &decision, refusal).await?,
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn record_refusal(&self, id: ReleaseId, decision: &Decision, refusal: &Refusal) -> Result<(), Error> {
+        self.inner.metrics.add(&REFUSALS, &[decision.action], 1.0);
+        let audit = Arc::clone(&self.inner.ports.audit);
+        let (principal, action) = (decision.by.clone(), format!("{}.refused", decision.action));
+        let detail = json!({ "reason": refusal.to_string() });
+        self.inner
+            .database
+            .write(async move |tx| {
+                let at = tx.now().await?;
+                let entry = AuditEntry {
+                    at,
+                    principal: principal.clone(),
+                    action: action.clone(),
+                    subject: format!("release {id}"),
+                    detail: detail.clone(),
+                };
+                Ok(audit.record(tx, &entry).await?)
+            })
+            .await
+    }
+}
+
+/// Makes sure that nothing is in the way of a release of `candidate`, and answers its number.
+async fn make_way(
+    tx: &mut database::Transaction,
+    audit: &dyn crate::AuditSink,
+    candidate: &Candidate,
+    by: &Principal,
+) -> Result<ReleaseId, Error> {
+    let version = &candidate.version;
+    let id = repo::next_id(tx).await?;
+    let serving = traffic::latest(tx, &version.model).await?.and_then(|assignment| assignment.stable);
+    if serving.is_some_and(|stable| {
+        stable.version == version.version
+            && stable.project_digest == candidate.project_digest
+            && stable.artifact_digest == candidate.artifact_digest
+    }) {
+        return Err(Error::AlreadyServes(version.clone()));
+    }
+    for open in repo::open_of(tx, &version.model).await? {
+        if open.stage.is_active() {
+            return Err(Error::AlreadyActive { active: open.id, version: open.version, stage: open.stage });
+        }
+        let superseded = Decision::new("release.supersede", &by.name, Observation::Superseded { by: id });
+        decide(tx, audit, open.id, &superseded).await?;
+    }
+    Ok(id)
+}
+
+fn new_release(id: ReleaseId, candidate: &Candidate, by: &Principal, now: types::Timestamp) -> Release {
+    let gates = candidate.model_file.required_gates().into_iter().map(|gate| GateReport {
+        gate,
+        verdict: Verdict::Pending,
+        summary: None,
+        evidence: None,
+        attempts: 0,
+        not_before: now,
+        concluded_at: None,
+    });
+    Release {
+        id,
+        kind: Kind::Release,
+        version: candidate.version.clone(),
+        stage: Stage::Gating,
+        reason: None,
+        paused: false,
+        sequence: 1,
+        created_by: by.name.clone(),
+        created_at: now,
+        updated_at: now,
+        author: candidate.author.clone(),
+        artifact_digest: candidate.artifact_digest,
+        project_digest: candidate.project_digest,
+        feature_digests: candidate.feature_digests.clone(),
+        model_file: candidate.model_file.clone(),
+        gates: gates.collect(),
+        approvals: Vec::new(),
+        waivers: Vec::new(),
+        previous: None,
+        step: 0,
+        weight: Percent::NONE,
+        step_entered_at: None,
+        notes: Vec::new(),
+    }
+}
+
+fn sound_waiver(waiver: &NewWaiver) -> Result<(), Error> {
+    sound_text("reason", &waiver.reason)
+}
+
+fn sound_text(what: &'static str, text: &str) -> Result<(), Error> {
+    if text.trim().is_empty() {
+        Err(Error::Invalid(format!("the {what} is empty")))
+    } else if text.chars().count() > LONGEST_TEXT {
+        Err(Error::Invalid(format!("the {what} is longer than {LONGEST_TEXT} characters")))
+    } else {
+        Ok(())
     }
 }

@@ -141,7 +141,11 @@ fn quality(metric: QualityMetric, bound: &MetricBound, problems: &mut Problems) 
         if is_floor != metric.higher_is_better() {
             let (less_or_more, instead) =
                 if is_floor { ("less", key.replace("min", "max")) } else { ("more", key.replace("max", "min")) };
-            problems.add(&path, format!("{less_or_more} `{name}` is better, so `{key}` would pass every bad model"), Some(&instead));
+            problems.add(
+                &path,
+                format!("{less_or_more} `{name}` is better, so `{key}` would pass every bad model"),
+                Some(&instead),
+            );
         }
     }
     let shares = matches!(metric, QualityMetric::Auc | QualityMetric::Accuracy);
@@ -217,7 +221,11 @@ fn limits(file: &ModelFile, problems: &mut Problems) {
         }
     }
     if file.slo.as_ref().is_some_and(|slo| slo.availability == Percent::ALL) {
-        problems.add(&["slo", "availability"], "100% leaves no budget: the first failure breaks it for ever", Some("99.9%"));
+        problems.add(
+            &["slo", "availability"],
+            "100% leaves no budget: the first failure breaks it for ever",
+            Some("99.9%"),
+        );
     }
     if file.drift.as_ref().is_some_and(|drift| drift.window.as_micros() == 0) {
         problems.add(&["drift", "window"], "a window of no length holds nothing", Some("1h"));

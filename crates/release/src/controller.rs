@@ -1,0 +1,192 @@
+//! The controller: finds out what decisions need to know, and tells the rest of the system what was decided.
+//!
+//! It reads what there is to do off the stored state, on signal and on timer, so it may end at any moment and another may
+//! take over: whatever was not committed is simply still to do. Only the holder of the lease acts; each of its decisions
+//! commits with a check of the lease's epoch, so one that slept through its own replacement changes nothing.
+//!
+//! Gates run beside the loop, one after the other for each release (they must not disturb each other's measurements), so
+//! a slow gate of one model holds up no other.
+
+mod gates;
+
+use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
+
+use database::Lease;
+use runtime::{Tasks, reconcile_loop};
+use tokio::{sync::Mutex, time::Instant};
+use types::{Duration, ModelName};
+use uuid::Uuid;
+
+use crate::{
+    Error, Filter, Release, ReleaseId, Service,
+    machine::{Observation, Work, step},
+    metrics::{FAILED_PASSES, LEADER, UNAPPLIED},
+    repo::traffic,
+    service::decide::{Decision, LEASE, decide},
+};
+use gates::Job;
+
+/// How often the controller looks without being signalled.
+const EVERY: Wait = Wait::from_secs(1);
+/// How long the lease lasts without renewal: how long nobody decides after a controller dies.
+const LEASE_TTL: Duration = Duration::from_secs(5);
+/// When it is renewed: three attempts fit before it ends.
+const RENEW_AFTER: Wait = Wait::from_millis(1_500);
+/// The most open releases that one pass looks at; models have one active release each.
+const MOST_OPEN: u32 = 10_000;
+
+impl Service {
+    /// Starts the controller of this process.
+    pub fn controller(&self, tasks: &Tasks) {
+        let token = tasks.shutdown_token();
+        let controller = Arc::new(Mutex::new(Controller::new(self.clone(), tasks.clone())));
+        let signal = self.inner.signal.clone();
+        tasks.spawn("release controller", async move {
+            let passing = Arc::clone(&controller);
+            let pass = move || {
+                let controller = Arc::clone(&passing);
+                async move { controller.lock().await.pass().await }
+            };
+            reconcile_loop("release controller", signal, EVERY, token, pass).await;
+            controller.lock().await.stop().await;
+        });
+    }
+}
+
+struct Controller {
+    service: Service,
+    tasks: Tasks,
+    holder: String,
+    held: Option<Held>,
+    jobs: HashMap<ReleaseId, Job>,
+}
+
+struct Held {
+    lease: Lease,
+    renewed: Instant,
+}
+
+impl Controller {
+    fn new(service: Service, tasks: Tasks) -> Self {
+        Self { service, tasks, holder: Uuid::new_v4().to_string(), held: None, jobs: HashMap::new() }
+    }
+
+    async fn pass(&mut self) {
+        let outcome = self.try_pass().await;
+        let metrics = &self.service.inner.metrics;
+        metrics.set(&LEADER, &[], if self.held.is_some() { 1.0 } else { 0.0 });
+        if let Err(error) = outcome {
+            metrics.add(&FAILED_PASSES, &[], 1.0);
+            tracing::warn!(error = &error as &dyn std::error::Error, "the release controller tries again");
+            if matches!(error, Error::Database(database::Error::Fenced { .. })) {
+                self.step_down();
+            }
+        }
+    }
+
+    async fn try_pass(&mut self) -> Result<(), Error> {
+        let Some(epoch) = self.lead().await? else { return Ok(()) };
+        let filter = Filter { model: None, open_only: true, limit: MOST_OPEN };
+        let open = self.service.list(filter).await?;
+        self.jobs.retain(|id, job| !job.is_done() && open.iter().any(|release| release.id == *id));
+        for release in &open {
+            self.advance(release, epoch).await?;
+        }
+        self.tell(epoch).await
+    }
+
+    /// Takes or keeps the lease. Answers its epoch, if this process has it.
+    async fn lead(&mut self) -> Result<Option<i64>, Error> {
+        let database = &self.service.inner.database;
+        if let Some(held) = &mut self.held {
+            if held.renewed.elapsed() >= RENEW_AFTER {
+                let renewed = Instant::now();
+                held.lease = database.renew_lease(&held.lease, LEASE_TTL).await?;
+                held.renewed = renewed;
+            }
+            return Ok(Some(held.lease.epoch));
+        }
+        let renewed = Instant::now();
+        let lease = database.acquire_lease(LEASE, &self.holder, LEASE_TTL).await?;
+        self.held = lease.map(|lease| Held { lease, renewed });
+        Ok(self.held.as_ref().map(|held| held.lease.epoch))
+    }
+
+    fn step_down(&mut self) {
+        tracing::warn!("another process is the release controller now");
+        self.held = None;
+        self.jobs.clear();
+    }
+
+    async fn stop(&mut self) {
+        self.jobs.clear();
+        if let Some(held) = self.held.take()
+            && let Err(error) = self.service.inner.database.release_lease(&held.lease).await
+        {
+            tracing::debug!(%error, "the lease of the release controller ends by itself");
+        }
+    }
+
+    async fn advance(&mut self, release: &Release, epoch: i64) -> Result<(), Error> {
+        let state = release.state();
+        let now = self.service.inner.clock.now();
+        // Most of the time nothing changes by itself; do not open a transaction to find that out.
+        let moves = step(&release.policy(), &state, &Observation::Tick, now).is_ok_and(|(next, _)| next != state);
+        if moves {
+            let tick = Decision::of_controller("release.advance", Observation::Tick, epoch);
+            self.service.controller_decides(release.id, tick).await?;
+            return Ok(());
+        }
+        let work = state.work(now);
+        if work == Work::Nothing {
+            self.jobs.remove(&release.id);
+        } else if !self.jobs.contains_key(&release.id) {
+            let job = Job::start(&self.tasks, self.service.clone(), release.clone(), work, epoch);
+            self.jobs.insert(release.id, job);
+        }
+        Ok(())
+    }
+
+    /// Tells the rest of the system what it has not been told. A model whose turn fails waits; others do not.
+    async fn tell(&self, epoch: i64) -> Result<(), Error> {
+        let inner = &self.service.inner;
+        let unapplied = inner.database.read(async move |tx| traffic::unapplied(tx).await).await?;
+        let mut waiting: Vec<ModelName> = Vec::new();
+        let mut left = unapplied.len();
+        for assignment in unapplied {
+            if waiting.contains(&assignment.model) {
+                continue;
+            }
+            if let Err(error) = inner.ports.traffic.apply(&assignment.model, &assignment).await {
+                let revision = assignment.revision;
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, model = %assignment.model, revision, "cannot tell what serves, trying again");
+                waiting.push(assignment.model);
+                continue;
+            }
+            let revision = assignment.revision;
+            inner
+                .database
+                .write(async move |tx| {
+                    tx.check_fence(LEASE, epoch).await?;
+                    let now = tx.now().await?;
+                    traffic::mark_applied(tx, revision, now).await
+                })
+                .await?;
+            left -= 1;
+        }
+        inner.metrics.set(&UNAPPLIED, &[], left as f64);
+        Ok(())
+    }
+}
+
+impl Service {
+    /// Takes a decision that nobody asked for, under the lease.
+    pub(crate) async fn controller_decides(&self, id: ReleaseId, decision: Decision) -> Result<Release, Error> {
+        let audit = Arc::clone(&self.inner.ports.audit);
+        let release = self.inner.database.write(async move |tx| decide(tx, &*audit, id, &decision).await).await?;
+        self.inner.metrics.add(&crate::metrics::DECISIONS, &[release.stage.as_str()], 1.0);
+        self.inner.signal.notify();
+        Ok(release)
+    }
+}

@@ -1,0 +1,300 @@
+//! The tables of releases and of traffic, and nothing but SQL.
+
+pub(crate) mod ddl;
+pub(crate) mod traffic;
+
+use std::{collections::BTreeMap, error::Error as StdError};
+
+use database::{Row, Transaction, params};
+use serde::de::DeserializeOwned;
+use types::{ModelName, ModelVersion, Percent, Timestamp};
+
+use crate::{
+    Approval, Candidate, Error, Filter, GateReport, Kind, NewWaiver, Release, ReleaseId, Stage, Verdict, Waiver,
+};
+
+/// What orders decisions on Postgres; on SQLite there is one writer anyway. One key for all models, because numbers and
+/// revisions are counted over all of them.
+pub(crate) const LOCK: &str = "crosstie_release";
+
+const COLUMNS: &str = "id, kind, model, version, stage, reason, paused, sequence, candidate, created_by, created_at, \
+                       updated_at, previous_version, step_index, weight, step_entered_at";
+
+/// The next release's number.
+pub(crate) async fn next_id(tx: &mut Transaction) -> Result<ReleaseId, Error> {
+    let row = tx.row("SELECT COALESCE(MAX(id), 0) + 1 AS next FROM crosstie_release", params![]).await?;
+    Ok(ReleaseId(row.map_or(Ok(1), |row| row.get("next"))?))
+}
+
+/// Writes a new release with its gates.
+pub(crate) async fn insert(tx: &mut Transaction, release: &Release) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO crosstie_release (id, kind, model, version, stage, reason, paused, sequence, candidate, created_by, \
+         created_at, updated_at, previous_version, step_index, weight, step_entered_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        params![
+            release.id.0,
+            release.kind.as_str(),
+            &release.version.model,
+            release.version.version,
+            release.stage.as_str(),
+            release.reason.as_deref(),
+            release.paused,
+            release.sequence,
+            to_json(&release.candidate())?,
+            &release.created_by,
+            release.created_at,
+            release.updated_at,
+            release.previous,
+            release.step,
+            release.weight.percent(),
+            release.step_entered_at,
+        ],
+    )
+    .await?;
+    for gate in &release.gates {
+        put_gate(tx, release.id, gate).await?;
+    }
+    Ok(())
+}
+
+/// Writes what a decision may change of the release itself, if it is still at `sequence`.
+pub(crate) async fn update(tx: &mut Transaction, release: &Release, sequence: i64) -> Result<(), Error> {
+    let changed = tx
+        .execute(
+            "UPDATE crosstie_release SET stage = $1, reason = $2, paused = $3, sequence = $4, updated_at = $5, \
+             previous_version = $6, step_index = $7, weight = $8, step_entered_at = $9 WHERE id = $10 AND sequence = $11",
+            params![
+                release.stage.as_str(),
+                release.reason.as_deref(),
+                release.paused,
+                release.sequence,
+                release.updated_at,
+                release.previous,
+                release.step,
+                release.weight.percent(),
+                release.step_entered_at,
+                release.id.0,
+                sequence,
+            ],
+        )
+        .await?;
+    if changed == 1 { Ok(()) } else { Err(Error::Raced(release.id)) }
+}
+
+/// Writes where a gate stands.
+pub(crate) async fn put_gate(tx: &mut Transaction, id: ReleaseId, gate: &GateReport) -> Result<(), Error> {
+    let evidence = gate.evidence.as_ref().map(ToString::to_string);
+    tx.execute(
+        "INSERT INTO crosstie_release_gate (release_id, gate, verdict, attempts, not_before, summary, evidence, concluded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (release_id, gate) DO UPDATE SET \
+         verdict = excluded.verdict, attempts = excluded.attempts, not_before = excluded.not_before, \
+         summary = excluded.summary, evidence = excluded.evidence, concluded_at = excluded.concluded_at",
+        params![
+            id.0,
+            gate.gate.as_str(),
+            gate.verdict.as_str(),
+            gate.attempts,
+            gate.not_before,
+            gate.summary.as_deref(),
+            evidence,
+            gate.concluded_at,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes a sign-off.
+pub(crate) async fn add_approval(tx: &mut Transaction, id: ReleaseId, approval: &Approval) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO crosstie_release_approval (release_id, principal, remark, approved_at) VALUES ($1, $2, $3, $4)",
+        params![id.0, &approval.principal, approval.comment.as_deref(), approval.at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes a waiver. The newest of a gate is the one that counts.
+pub(crate) async fn add_waiver(tx: &mut Transaction, id: ReleaseId, waiver: &Waiver) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO crosstie_release_waiver (release_id, number, gate, principal, reason, waived_until, waived_at) \
+         SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4, $5, $6 FROM crosstie_release_waiver WHERE release_id = $1",
+        params![
+            id.0,
+            waiver.gate.as_str(),
+            &waiver.principal,
+            &waiver.reason,
+            waiver.until,
+            waiver.at,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The release of that number.
+pub(crate) async fn load(tx: &mut Transaction, id: ReleaseId) -> Result<Release, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM crosstie_release WHERE id = $1");
+    let rows = tx.rows(&sql, params![id.0]).await?;
+    complete(tx, &rows).await?.pop().ok_or(Error::UnknownRelease(id))
+}
+
+/// Releases, newest first.
+pub(crate) async fn list(tx: &mut Transaction, filter: &Filter) -> Result<Vec<Release>, Error> {
+    let over: Vec<_> = Stage::ALL.into_iter().filter(|stage| stage.is_over()).map(|s| format!("'{s}'")).collect();
+    let open_only = if filter.open_only { format!("AND stage NOT IN ({})", over.join(", ")) } else { String::new() };
+    let rows = match &filter.model {
+        Some(model) => {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM crosstie_release WHERE model = $1 {open_only} ORDER BY id DESC LIMIT $2"
+            );
+            tx.rows(&sql, params![model, filter.limit]).await?
+        }
+        None => {
+            let sql =
+                format!("SELECT {COLUMNS} FROM crosstie_release WHERE id > 0 {open_only} ORDER BY id DESC LIMIT $1");
+            tx.rows(&sql, params![filter.limit]).await?
+        }
+    };
+    complete(tx, &rows).await
+}
+
+/// The open releases of a model, newest first.
+pub(crate) async fn open_of(tx: &mut Transaction, model: &ModelName) -> Result<Vec<Release>, Error> {
+    list(tx, &Filter { model: Some(model.clone()), open_only: true, limit: 100 }).await
+}
+
+/// The rows with what belongs to them, in the same order.
+async fn complete(tx: &mut Transaction, rows: &[Row]) -> Result<Vec<Release>, Error> {
+    let mut releases = rows.iter().map(release_of).collect::<Result<Vec<_>, _>>()?;
+    let (Some(low), Some(high)) =
+        (releases.iter().map(|release| release.id.0).min(), releases.iter().map(|release| release.id.0).max())
+    else {
+        return Ok(releases);
+    };
+    let places: BTreeMap<i64, usize> =
+        releases.iter().enumerate().map(|(place, release)| (release.id.0, place)).collect();
+    let between = "WHERE release_id >= $1 AND release_id <= $2";
+    let sql = format!(
+        "SELECT release_id, gate, verdict, attempts, not_before, summary, evidence, concluded_at \
+         FROM crosstie_release_gate {between}"
+    );
+    for row in tx.rows(&sql, params![low, high]).await? {
+        if let Some(place) = places.get(&row.get::<i64>("release_id")?) {
+            releases[*place].gates.push(gate_of(&row)?);
+        }
+    }
+    let sql = format!(
+        "SELECT release_id, principal, remark, approved_at FROM crosstie_release_approval {between} \
+         ORDER BY approved_at, principal"
+    );
+    for row in tx.rows(&sql, params![low, high]).await? {
+        if let Some(place) = places.get(&row.get::<i64>("release_id")?) {
+            let approval =
+                Approval { principal: row.get("principal")?, comment: row.get("remark")?, at: row.get("approved_at")? };
+            releases[*place].approvals.push(approval);
+        }
+    }
+    let sql = format!(
+        "SELECT release_id, gate, principal, reason, waived_until, waived_at FROM crosstie_release_waiver {between} \
+         ORDER BY release_id, number"
+    );
+    for row in tx.rows(&sql, params![low, high]).await? {
+        if let Some(place) = places.get(&row.get::<i64>("release_id")?) {
+            releases[*place].waivers.push(waiver_of(&row)?);
+        }
+    }
+    for release in &mut releases {
+        release.gates.sort_by_key(|report| report.gate);
+    }
+    Ok(releases)
+}
+
+fn release_of(row: &Row) -> Result<Release, Error> {
+    let kind = match row.get::<String>("kind")?.as_str() {
+        "rollback" => Kind::Rollback,
+        _ => Kind::Release,
+    };
+    let candidate: Candidate = from_json("a candidate", &row.get::<String>("candidate")?)?;
+    let model = ModelName::parse(&row.get::<String>("model")?).map_err(malformed("a model name"))?;
+    let notes = match kind {
+        Kind::Release if candidate.model_file.rollout.is_gradual() => vec![
+            "rollout steps are not executed yet: the version gets all traffic at once after its approvals".to_owned(),
+        ],
+        Kind::Release | Kind::Rollback => Vec::new(),
+    };
+    Ok(Release {
+        id: ReleaseId(row.get("id")?),
+        kind,
+        version: ModelVersion::new(model, row.get("version")?),
+        stage: row.get::<String>("stage")?.parse().map_err(malformed("a stage"))?,
+        reason: row.get("reason")?,
+        paused: row.get("paused")?,
+        sequence: row.get("sequence")?,
+        created_by: row.get("created_by")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        author: candidate.author,
+        artifact_digest: candidate.artifact_digest,
+        project_digest: candidate.project_digest,
+        feature_digests: candidate.feature_digests,
+        model_file: candidate.model_file,
+        gates: Vec::new(),
+        approvals: Vec::new(),
+        waivers: Vec::new(),
+        previous: row.get("previous_version")?,
+        step: row.get("step_index")?,
+        weight: Percent::new(row.get("weight")?).map_err(malformed("a weight"))?,
+        step_entered_at: row.get("step_entered_at")?,
+        notes,
+    })
+}
+
+fn gate_of(row: &Row) -> Result<GateReport, Error> {
+    let evidence = row.get::<Option<String>>("evidence")?;
+    Ok(GateReport {
+        gate: row.get::<String>("gate")?.parse().map_err(malformed("a gate"))?,
+        verdict: Verdict::parse(&row.get::<String>("verdict")?).map_err(malformed("a verdict"))?,
+        summary: row.get("summary")?,
+        evidence: evidence.map(|text| from_json("evidence", &text)).transpose()?,
+        attempts: row.get("attempts")?,
+        not_before: row.get("not_before")?,
+        concluded_at: row.get("concluded_at")?,
+    })
+}
+
+fn waiver_of(row: &Row) -> Result<Waiver, Error> {
+    Ok(Waiver {
+        gate: row.get::<String>("gate")?.parse().map_err(malformed("a gate"))?,
+        principal: row.get("principal")?,
+        reason: row.get("reason")?,
+        until: row.get("waived_until")?,
+        at: row.get("waived_at")?,
+    })
+}
+
+impl Waiver {
+    /// `waiver`, said by `principal` at `at`.
+    pub(crate) fn new(waiver: &NewWaiver, principal: &str, at: Timestamp) -> Self {
+        Self {
+            gate: waiver.gate,
+            principal: principal.to_owned(),
+            reason: waiver.reason.clone(),
+            until: waiver.until,
+            at,
+        }
+    }
+}
+
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(malformed("a value on its way in"))
+}
+
+pub(crate) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(malformed(what))
+}
+
+fn malformed<E: StdError + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Error {
+    move |source| Error::Malformed { what, source: std::sync::Arc::new(source) }
+}

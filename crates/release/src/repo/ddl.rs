@@ -1,0 +1,76 @@
+//! The tables. One text for both databases: every type here is known to both.
+
+use database::Migration;
+
+/// Versions of the tables, oldest first.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration { version: 1, sqlite: VERSION_1, postgres: VERSION_1 }];
+
+const VERSION_1: &str = "
+CREATE TABLE crosstie_release (
+    id BIGINT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    model TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    stage TEXT NOT NULL,
+    reason TEXT,
+    paused BOOLEAN NOT NULL,
+    sequence BIGINT NOT NULL,
+    candidate TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    previous_version BIGINT,
+    step_index BIGINT NOT NULL,
+    weight DOUBLE PRECISION NOT NULL,
+    step_entered_at BIGINT
+);
+CREATE INDEX crosstie_ix_release_model ON crosstie_release (model, id);
+CREATE UNIQUE INDEX crosstie_ix_release_active ON crosstie_release (model)
+    WHERE stage IN ('gating', 'awaiting_approval', 'rolling_out');
+
+CREATE TABLE crosstie_release_gate (
+    release_id BIGINT NOT NULL,
+    gate TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    not_before BIGINT NOT NULL,
+    summary TEXT,
+    evidence TEXT,
+    concluded_at BIGINT,
+    PRIMARY KEY (release_id, gate)
+);
+
+CREATE TABLE crosstie_release_approval (
+    release_id BIGINT NOT NULL,
+    principal TEXT NOT NULL,
+    remark TEXT,
+    approved_at BIGINT NOT NULL,
+    PRIMARY KEY (release_id, principal)
+);
+
+CREATE TABLE crosstie_release_waiver (
+    release_id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    gate TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    waived_until BIGINT NOT NULL,
+    waived_at BIGINT NOT NULL,
+    PRIMARY KEY (release_id, number)
+);
+
+CREATE TABLE crosstie_traffic (
+    revision BIGINT NOT NULL PRIMARY KEY,
+    model TEXT NOT NULL,
+    release_id BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    stable_version BIGINT,
+    assignment TEXT NOT NULL,
+    epoch BIGINT,
+    decided_at BIGINT NOT NULL,
+    applied_at BIGINT,
+    UNIQUE (release_id, sequence)
+);
+CREATE INDEX crosstie_ix_traffic_model ON crosstie_traffic (model, revision);
+CREATE INDEX crosstie_ix_traffic_unapplied ON crosstie_traffic (revision) WHERE applied_at IS NULL;
+";

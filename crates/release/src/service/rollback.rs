@@ -1,0 +1,181 @@
+//! Going back to a version that was stable before.
+//!
+//! A rollback is a release record of its own, decided in one transaction: it waits for no gate and no signature, because
+//! what it brings back had both. Only the stored artifact is compared with what was judged then, and only if the store
+//! answers: an emergency does not wait for it, and gateways refuse other bytes by digest anyway.
+
+use std::sync::Arc;
+
+use database::Transaction;
+use serde_json::json;
+use types::{ErrorKind, ModelName, ModelVersion, Percent, Principal, Role};
+
+use super::{
+    Service,
+    decide::{Decision, decide, following, record},
+    sound_text,
+};
+use crate::{
+    AuditSink, Error, Kind, Pinned, Refusal, Release, Stage, machine::Observation, metrics::REFUSALS, repo,
+    repo::traffic,
+};
+
+impl Service {
+    /// Goes back to what was stable before, or to the version `to`, which must have been stable once. A rollout on its way
+    /// is sent back first; without `to` that is all.
+    ///
+    /// # Errors
+    /// When the caller is no operator; when nothing serves, or there is nothing to go back to; when the target's files are
+    /// not those that were released.
+    pub async fn rollback(
+        &self,
+        caller: &Principal,
+        model: &ModelName,
+        to: Option<u32>,
+        reason: Option<String>,
+    ) -> Result<Release, Error> {
+        let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
+        sound_text("reason", &reason)?;
+        self.may_roll_back(caller)?;
+        let named = model.clone();
+        let (is_rolling, target) = self
+            .inner
+            .database
+            .read(async move |tx| {
+                let is_rolling = rolling_out(tx, &named).await?.is_some();
+                Ok::<_, Error>((is_rolling, target(tx, &named, to).await))
+            })
+            .await?;
+        if to.is_some() || !is_rolling {
+            let target = target?;
+            self.is_unchanged(model, &target.pinned).await?;
+        }
+        let (audit, by, model) = (Arc::clone(&self.inner.ports.audit), caller.clone(), model.clone());
+        let release =
+            self.inner.database.write(async move |tx| roll_back(tx, &*audit, &by, &model, to, &reason).await).await?;
+        self.inner.signal.notify();
+        Ok(release)
+    }
+
+    fn may_roll_back(&self, caller: &Principal) -> Result<(), Error> {
+        let (action, role) = ("roll back", Role::Operator);
+        let refusal = if caller.anonymous {
+            Refusal::Anonymous { action, role }
+        } else if !caller.role.allows(role) {
+            Refusal::Role { principal: caller.name.clone(), has: caller.role, action, role }
+        } else {
+            return Ok(());
+        };
+        self.inner.metrics.add(&REFUSALS, &["release.rollback"], 1.0);
+        Err(refusal.into())
+    }
+
+    async fn is_unchanged(&self, model: &ModelName, target: &Pinned) -> Result<(), Error> {
+        let version = ModelVersion::new(model.clone(), target.version);
+        let no_way = |reason| Error::NoWayBack { model: model.clone(), reason };
+        match self.inner.ports.candidates.artifact_digest(&version).await {
+            Ok(digest) if digest == target.artifact_digest => Ok(()),
+            Ok(digest) => Err(no_way(format!(
+                "the files of {version} changed since release {}: {} was released, {digest} is stored now",
+                target.release, target.artifact_digest
+            ))),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                Err(no_way(format!("the files of {version} are gone: {}", error.message)))
+            }
+            Err(error) => {
+                tracing::warn!(%version, %error, "rolling back without looking at the artifact store, which does not answer");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn rolling_out(tx: &mut Transaction, model: &ModelName) -> Result<Option<Release>, Error> {
+    Ok(repo::open_of(tx, model).await?.into_iter().find(|release| release.stage == Stage::RollingOut))
+}
+
+/// Where a rollback goes.
+struct Target {
+    pinned: Pinned,
+    /// What was stable before it became stable, so that rolling back twice goes further back.
+    previous: Option<Pinned>,
+}
+
+async fn target(tx: &mut Transaction, model: &ModelName, to: Option<u32>) -> Result<Target, Error> {
+    let nothing = || Error::NothingServes(model.clone());
+    let no_way = |reason| Error::NoWayBack { model: model.clone(), reason };
+    let latest = traffic::latest(tx, model).await?.ok_or_else(nothing)?;
+    let stable = latest.stable.ok_or_else(nothing)?;
+    let pinned = match to {
+        Some(version) if version == stable.version => {
+            return Err(Error::AlreadyServes(ModelVersion::new(model.clone(), version)));
+        }
+        Some(version) => traffic::when_stable(tx, model, version)
+            .await?
+            .and_then(|then| then.stable)
+            .ok_or_else(|| no_way(format!("version {version} was never released")))?,
+        None => latest
+            .previous
+            .ok_or_else(|| no_way(format!("nothing that served before version {} is left", stable.version)))?,
+    };
+    let promoted = traffic::promoted_by(tx, model, pinned.release).await?;
+    // What is left now must not come back by a second rollback.
+    let previous = promoted.and_then(|then| then.previous).filter(|previous| previous.release != stable.release);
+    Ok(Target { pinned, previous })
+}
+
+async fn roll_back(
+    tx: &mut Transaction,
+    audit: &dyn AuditSink,
+    by: &Principal,
+    model: &ModelName,
+    to: Option<u32>,
+    reason: &str,
+) -> Result<Release, Error> {
+    tx.lock(repo::LOCK).await?;
+    if let Some(release) = rolling_out(tx, model).await? {
+        let observation = Observation::RolledBack { by: by.clone(), reason: reason.to_owned() };
+        let sent_back =
+            decide(tx, audit, release.id, &Decision::new("release.rollback", &by.name, observation)).await?;
+        if to.is_none() {
+            return Ok(sent_back);
+        }
+    }
+    let target = target(tx, model, to).await?;
+    let from = traffic::latest(tx, model).await?;
+    let origin = repo::load(tx, target.pinned.release).await?;
+    let left = from.as_ref().and_then(|from| from.stable.as_ref()).map(|stable| stable.version);
+    let now = tx.now().await?;
+    let release = Release {
+        id: repo::next_id(tx).await?,
+        kind: Kind::Rollback,
+        stage: Stage::Done,
+        reason: Some(reason.to_owned()),
+        paused: false,
+        sequence: 1,
+        created_by: by.name.clone(),
+        created_at: now,
+        updated_at: now,
+        gates: Vec::new(),
+        approvals: Vec::new(),
+        waivers: Vec::new(),
+        previous: left,
+        step: 0,
+        weight: Percent::ALL,
+        step_entered_at: Some(now),
+        notes: Vec::new(),
+        ..origin
+    };
+    repo::insert(tx, &release).await?;
+    let mut assignment = following(from, &release);
+    assignment.stable = Some(target.pinned);
+    assignment.previous = target.previous;
+    let detail = json!({
+        "version": release.version.to_string(),
+        "from_version": left,
+        "reason": reason,
+        "revision": traffic::push(tx, assignment, None, now).await?.revision,
+    });
+    record(tx, audit, &release, &by.name, "release.rollback", detail).await?;
+    Ok(release)
+}
