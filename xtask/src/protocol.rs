@@ -27,7 +27,8 @@ pub(crate) fn generate(root: &Path, check: bool) -> anyhow::Result<()> {
 
 fn render(root: &Path) -> anyhow::Result<String> {
     let folder = root.join(FOLDER);
-    let descriptors = protox::compile([folder.join(DEFINITION)], [&folder]).context("the definition does not compile")?;
+    let descriptors =
+        protox::compile([folder.join(DEFINITION)], [&folder]).context("the definition does not compile")?;
     // The generator writes files and nothing else; this is its own place.
     let scratch = std::env::temp_dir().join(format!("crosstie-protocol-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;

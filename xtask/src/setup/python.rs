@@ -35,10 +35,6 @@ impl Environment {
         self.folder.join("bin/python")
     }
 
-    pub(crate) fn programs(&self) -> PathBuf {
-        self.folder.join("bin")
-    }
-
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

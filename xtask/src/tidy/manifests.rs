@@ -21,10 +21,9 @@ fn check_crate(package: &Package, text: &str) -> anyhow::Result<Vec<Violation>> 
     let manifest: Table = text.parse().with_context(|| format!("{place} is not TOML"))?;
     let mut violations = Vec::new();
     let inherits = |table: &str, key: &str| {
-        manifest.get(table).and_then(|t| t.get(key)).is_some_and(|value| match value {
-            Value::Boolean(set) => *set,
-            other => other.get("workspace").and_then(Value::as_bool) == Some(true),
-        })
+        let value = manifest.get(table).and_then(|table| table.get(key));
+        // `workspace = true` of a whole table, or of one of its keys.
+        value.and_then(|value| value.as_bool().or_else(|| value.get("workspace")?.as_bool())) == Some(true)
     };
     if !inherits("lints", "workspace") {
         violations.push(Violation::new(&place, "does not inherit the house's lints (`[lints] workspace = true`)"));

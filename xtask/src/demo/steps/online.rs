@@ -1,0 +1,36 @@
+//! Feature values where requests find them: materialized from the offline source, and pushed by a producer.
+
+use std::path::Path;
+
+use super::Told;
+use crate::demo::story::Story;
+use crate::time::Spoken;
+
+pub(super) fn tell(story: &mut Story, _told: &mut Told) -> anyhow::Result<()> {
+    let answer = story.crosstie(&["features", "materialize"])?;
+    let took = answer.took;
+    let report = answer.expect("crosstie features materialize")?;
+    let views = report["views"].as_array().cloned().unwrap_or_default();
+    let rows: u64 = views.iter().filter_map(|view| view["rows"].as_u64()).sum();
+    let ledger = story.ledger_mut();
+    ledger.check(
+        views.len() >= 4 && rows > 20_000,
+        format!("{rows} rows of {} views are materialized", views.len()),
+        || report.to_string(),
+    );
+    ledger.measure("materialized in", format!("{} ({rows} rows)", Spoken(took)));
+    push(story)
+}
+
+/// A producer that knows newer values than the last materialization.
+fn push(story: &mut Story) -> anyhow::Result<()> {
+    let answer = story.python(Path::new("producer.py"), &["--events", "2000"])?;
+    let took = answer.took;
+    let report = answer.expect("producer.py")?;
+    let accepted = report["accepted"].as_u64().unwrap_or_default();
+    story
+        .ledger_mut()
+        .check(accepted > 0, format!("a producer pushed {accepted} fresher values"), || report.to_string());
+    story.ledger_mut().measure("pushed in", Spoken(took).to_string());
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Requests carry ids; answers carry scores that anybody can compute again from what was logged.
+
+use std::path::Path;
+
+use super::{Told, version_name};
+use crate::demo::story::{Story, text_at};
+
+/// How far a score may be from what onnxruntime in Python computes from the logged features.
+const TOLERANCE: f64 = 1e-6;
+
+pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    for protocol in ["http", "grpc"] {
+        traffic(story, told, protocol)?;
+    }
+    same_scores(story)?;
+    explained(story, told)?;
+    malformed(story)
+}
+
+fn traffic(story: &mut Story, told: &mut Told, protocol: &str) -> anyhow::Result<()> {
+    let address = story.address(protocol)?;
+    let http = story.address("http")?;
+    let arguments = ["--protocol", protocol, "--address", &address, "--outcomes", &http, "--requests", "500"];
+    let report = story.python(Path::new("traffic.py"), &arguments)?.expect("traffic.py")?;
+    let number = |name: &str| report[name].as_u64().unwrap_or_default();
+    let (requests, errors) = (number("requests"), number("errors"));
+    let ledger = story.ledger_mut();
+    ledger.check(
+        errors == 0 && requests >= 500,
+        format!("{requests} requests by tritonclient.{protocol}, {errors} failed"),
+        || report.to_string(),
+    );
+    let is_version =
+        report["versions"].get(told.version.to_string()).and_then(serde_json::Value::as_u64) == Some(requests);
+    ledger.check(is_version, "every answer names the version and a prediction id", || report.to_string());
+    ledger.check(
+        number("outcomes") > 0,
+        format!("{} outcomes were posted against prediction ids", number("outcomes")),
+        || report.to_string(),
+    );
+    let latency = |name: &str| report[name].as_f64().unwrap_or_default();
+    ledger.measure(
+        format!("latency over {protocol}, one row, p50 / p95"),
+        format!("{:.1} / {:.1} ms", latency("p50_ms"), latency("p95_ms")),
+    );
+    told.prediction = text_at(&report, "/prediction_ids/0");
+    Ok(())
+}
+
+fn same_scores(story: &mut Story) -> anyhow::Result<()> {
+    let report = story.python(Path::new("check_score.py"), &["--rows", "200"])?.expect("check_score.py")?;
+    let rows = report["rows"].as_u64().unwrap_or_default();
+    let worst = report["largest_difference"].as_f64().unwrap_or(f64::INFINITY);
+    let claim =
+        format!("{rows} logged predictions, scored again by onnxruntime in Python, differ by at most {worst:.1e}");
+    story.ledger_mut().check(rows > 0 && worst <= TOLERANCE, claim, || report.to_string());
+    Ok(())
+}
+
+fn explained(story: &mut Story, told: &Told) -> anyhow::Result<()> {
+    let explained = story.crosstie(&["explain", &told.prediction])?.expect("crosstie explain")?;
+    let features = explained["features"].as_array().cloned().unwrap_or_default();
+    let aged = features.iter().filter(|feature| !feature["age"].is_null()).count();
+    let differing: Vec<_> = features.iter().filter(|feature| feature["same"] == false).collect();
+    let ledger = story.ledger_mut();
+    ledger.check(features.len() >= 10 && aged > 0, "explain shows the features used, with their ages", || {
+        explained.to_string()
+    });
+    ledger.check(
+        differing.is_empty() && !features.is_empty(),
+        "and the same features recomputed offline: none differs",
+        || format!("{differing:?}"),
+    );
+    ledger.check(text_at(&explained, "/version") == version_name(told.version), "and the version", || {
+        explained.to_string()
+    });
+    ledger.check(!text_at(&explained, "/lineage/run/id").is_empty(), "and data and run", || {
+        explained["lineage"].to_string()
+    });
+    ledger.check(explained["release"].to_string().contains("bob"), "and who approved it", || {
+        explained["release"].to_string()
+    });
+    Ok(())
+}
+
+fn malformed(story: &mut Story) -> anyhow::Result<()> {
+    let address = story.address("http")?;
+    let report =
+        story.python(Path::new("traffic.py"), &["--protocol", "http", "--address", &address, "--malformed"])?;
+    let report = report.expect("traffic.py --malformed")?;
+    for (input, message) in report["errors"].as_object().into_iter().flatten() {
+        let named = message.as_str().is_some_and(|message| message.contains(input.as_str()));
+        story.ledger_mut().check(named, format!("a malformed `{input}` is refused by name"), || message.to_string());
+    }
+    Ok(())
+}
