@@ -1,1 +1,128 @@
-//! Written by its owner.
+//! Served predictions over HTTP, and the outcomes that callers report about them.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::JsonRejection},
+};
+use http::Method;
+use prediction_log::{Log, Outcome, Scan};
+use runtime::SharedClock;
+use serde::Deserialize;
+use serde_json::{Value as JsonValue, json};
+use types::{ErrorKind, ModelName, PredictionId, Role, Timestamp};
+
+use crate::{
+    error::{CrosstieError, Error},
+    releases::required,
+    routes::{Access, Route},
+};
+
+/// The most outcomes of one call: they are written as one.
+const MOST_OUTCOMES: usize = 10_000;
+/// How many predictions are listed when the caller does not say.
+const LISTED: usize = 100;
+/// The most that are listed at once.
+const MOST_LISTED: usize = 10_000;
+
+/// What these routes need.
+#[derive(Debug, Clone)]
+pub struct PredictionsState {
+    /// Where predictions and outcomes are kept.
+    pub log: Log,
+    /// Dates outcomes that say no time.
+    pub clock: SharedClock,
+}
+
+/// The routes beside Crosstie's other calls.
+pub fn routes(state: &PredictionsState) -> Vec<Route> {
+    let reads = Access::Role(Role::Viewer);
+    vec![
+        Route::new(Method::GET, "/crosstie/v1/predictions", reads, list, state.clone()),
+        Route::new(Method::GET, "/crosstie/v1/predictions/{id}", reads, get, state.clone()),
+    ]
+}
+
+/// The routes beside inference, for those who ask for predictions and learn what became of them.
+pub fn outcome_routes(state: &PredictionsState) -> Vec<Route> {
+    let writes = Access::Role(Role::Editor);
+    vec![Route::new(Method::POST, "/crosstie/v1/outcomes", writes, report, state.clone())]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    outcomes: Vec<OutcomeBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutcomeBody {
+    prediction_id: String,
+    event: String,
+    value: Option<f64>,
+    at: Option<Timestamp>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ListQuery {
+    model: Option<String>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    limit: Option<usize>,
+}
+
+async fn report(
+    State(state): State<PredictionsState>,
+    body: Result<Json<JsonValue>, JsonRejection>,
+) -> Result<Json<JsonValue>, CrosstieError> {
+    let outcomes = parsed(required(body)?)?;
+    if outcomes.len() > MOST_OUTCOMES {
+        let message =
+            format!("{} outcomes at once are more than the {MOST_OUTCOMES} that one call takes", outcomes.len());
+        return Err(Error::new(ErrorKind::ResourceExhausted, message).into());
+    }
+    let now = state.clock.now();
+    let outcomes = outcomes.into_iter().enumerate().map(|(index, body)| body.dated(index, now));
+    let report = state.log.append_outcomes(outcomes.collect::<Result<_, _>>()?).await?;
+    Ok(Json(json!(report)))
+}
+
+/// One outcome, or many under `outcomes`. Chosen by key, so that a malformed outcome is told what is wrong with it, and not that it is neither form.
+fn parsed(body: JsonValue) -> Result<Vec<OutcomeBody>, Error> {
+    let outcomes = if body.get("outcomes").is_some() {
+        serde_json::from_value(body).map(|Batch { outcomes }| outcomes)
+    } else {
+        serde_json::from_value(body).map(|outcome| vec![outcome])
+    };
+    outcomes.map_err(|error| Error::invalid(format!("the body is no outcome: {error}")))
+}
+
+impl OutcomeBody {
+    fn dated(self, index: usize, now: Timestamp) -> Result<Outcome, Error> {
+        let prediction = PredictionId::parse(&self.prediction_id)
+            .map_err(|error| Error::invalid(format!("outcome {index}: {error}")))?;
+        Ok(Outcome { prediction, event: self.event, value: self.value, at: self.at.unwrap_or(now) })
+    }
+}
+
+async fn list(
+    State(state): State<PredictionsState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<JsonValue>, CrosstieError> {
+    let scan = Scan {
+        model: query.model.as_deref().map(ModelName::parse).transpose()?,
+        since: query.since.unwrap_or(Timestamp::MIN),
+        until: query.until.unwrap_or(Timestamp::MAX),
+        limit: query.limit.unwrap_or(LISTED).min(MOST_LISTED),
+        newest_first: true,
+    };
+    Ok(Json(json!({ "predictions": state.log.scan(scan).await? })))
+}
+
+async fn get(State(state): State<PredictionsState>, Path(id): Path<String>) -> Result<Json<JsonValue>, CrosstieError> {
+    let id = PredictionId::parse(&id)?;
+    let unknown = || Error::new(ErrorKind::NotFound, format!("there is no prediction `{id}` in the log"));
+    let (prediction, outcomes) = state.log.find(id).await?.ok_or_else(unknown)?;
+    Ok(Json(json!({ "prediction": prediction, "outcomes": outcomes })))
+}
