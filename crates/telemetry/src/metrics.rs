@@ -79,10 +79,11 @@ impl Metrics {
         let registry = Registry::new();
         let mut families = HashMap::new();
         for def in tables.iter().copied().flatten() {
-            let family = Family::register(def, &registry).map_err(|source| match source {
-                prometheus::Error::AlreadyReg => Error::Duplicate { name: def.name },
-                source => Error::Invalid { name: def.name, source },
-            })?;
+            if families.contains_key(def.name) {
+                return Err(Error::Duplicate { name: def.name });
+            }
+            let family =
+                Family::register(def, &registry).map_err(|source| Error::Invalid { name: def.name, source })?;
             families.insert(def.name, family);
         }
         Ok(Self { inner: Arc::new(Inner { registry, families }) })
