@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// The generated world's seed
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// The binary was built already, with the tests
+    #[arg(skip)]
+    pub(crate) is_built: bool,
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
@@ -43,11 +46,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     output::heading("setup");
     setup::compiler(&runner)?;
     let python = python::demo(workspace, &runner)?;
-    let mut build = Command::new(environment::cargo());
-    build.args(["build", "--profile", "ci", "--package", "crosstie"]).current_dir(workspace.root());
-    let built = Stopwatch::start();
-    runner.aloud(&mut build)?;
-    output::line(format!("   crosstie is built ({})", Spoken(built.elapsed())));
+    if !options.is_built {
+        let mut build = Command::new(environment::cargo());
+        build.args(["build", "--profile", "ci", "--package", "crosstie"]).current_dir(workspace.root());
+        let built = Stopwatch::start();
+        runner.aloud(&mut build)?;
+        output::line(format!("   crosstie is built ({})", Spoken(built.elapsed())));
+    }
 
     let watch = Stopwatch::start();
     let dir = options.dir.clone().unwrap_or_else(|| workspace.target().join("demo").join("click-ranker"));
