@@ -27,7 +27,7 @@ pub fn shell(dir: &Path, command: &str) -> Step {
 
 /// Runs `step` and answers with its lines, too.
 pub async fn execute(executor: &dyn Executor, step: &Step) -> (Result<StepOutcome, ExecutorError>, Vec<Line>) {
-    let (sender, mut receiver) = mpsc::channel(4);
+    let (sender, mut receiver) = mpsc::channel::<Line>(4);
     let cancel = CancellationToken::new();
     let collect = async {
         let mut lines = Vec::new();
@@ -47,7 +47,7 @@ pub async fn tells_lines_and_exit(executor: &dyn Executor, dir: &Path) {
     let step = shell(dir, "for i in 1 2 3; do echo out $i; echo err $i >&2; done; exit 3");
     let (outcome, lines) = execute(executor, &step).await;
     assert_eq!(outcome.expect("it ran").exit, Exit::Code(3));
-    let of = |stream| lines.iter().filter(|line| line.stream == stream).map(|line| line.text.as_str());
+    let of = |stream| lines.iter().filter(move |line| line.stream == stream).map(|line| line.text.as_str());
     assert_eq!(of(Stream::Stdout).collect::<Vec<_>>(), ["out 1", "out 2", "out 3"]);
     assert_eq!(of(Stream::Stderr).collect::<Vec<_>>(), ["err 1", "err 2", "err 3"]);
 }
@@ -111,7 +111,7 @@ pub async fn names_a_command_that_is_missing(executor: &dyn Executor, dir: &Path
 pub async fn ends_everything_on_cancellation(executor: &dyn Executor, dir: &Path) {
     // The second process ignores SIGTERM's usual way by being a child; it would go on for an hour.
     let step = shell(dir, "sleep 3600 & echo started; wait");
-    let (sender, mut receiver) = mpsc::channel(4);
+    let (sender, mut receiver) = mpsc::channel::<Line>(4);
     let cancel = CancellationToken::new();
     let stop = async {
         let line = receiver.recv().await.expect("it starts");

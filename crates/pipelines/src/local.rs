@@ -8,6 +8,7 @@ mod lines;
 mod outputs;
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -40,6 +41,14 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Runs steps as processes of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalExecutor;
+
+impl LocalExecutor {
+    /// The executor; it keeps nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
 
 #[async_trait]
 impl Executor for LocalExecutor {
@@ -91,7 +100,7 @@ impl Executor for LocalExecutor {
                 Ok(StepOutcome { exit, result, parameters: before.read(step).await? })
             }
             Exit::Code(_) | Exit::Signal(_) | Exit::Cancelled => {
-                Ok(StepOutcome { exit, result: None, parameters: std::collections::BTreeMap::new() })
+                Ok(StepOutcome { exit, result: None, parameters: BTreeMap::new() })
             }
         }
     }
@@ -124,9 +133,13 @@ fn start(step: &Step, program: &str, script: Option<&Path>) -> Result<Child, Exe
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    command.spawn().map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ExecutorError::CommandNotFound { program: program.to_owned() },
-        _ => ExecutorError::Start { program: program.to_owned(), source },
+    command.spawn().map_err(|source| {
+        let program = program.to_owned();
+        if source.kind() == io::ErrorKind::NotFound {
+            ExecutorError::CommandNotFound { program }
+        } else {
+            ExecutorError::Start { program, source }
+        }
     })
 }
 

@@ -54,6 +54,33 @@ pub struct RunOptions {
     pub parallelism: NonZeroUsize,
 }
 
+impl RunOptions {
+    /// Options of a run with its id, its own folder, and the project's. As many steps run at once as there are cores.
+    #[must_use]
+    pub fn new(uid: Uuid, dir: PathBuf, working_dir: PathBuf) -> Self {
+        let parallelism = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { uid, dir, working_dir, env: BTreeMap::new(), run_tags: BTreeMap::new(), parallelism }
+    }
+
+    /// With variables for every step.
+    #[must_use]
+    pub fn with_env(self, env: BTreeMap<String, String>) -> Self {
+        Self { env, ..self }
+    }
+
+    /// With tags for every MLflow run.
+    #[must_use]
+    pub fn with_run_tags(self, run_tags: BTreeMap<String, String>) -> Self {
+        Self { run_tags, ..self }
+    }
+
+    /// With at most this many steps at the same time.
+    #[must_use]
+    pub fn with_parallelism(self, parallelism: NonZeroUsize) -> Self {
+        Self { parallelism, ..self }
+    }
+}
+
 /// Runs `plan` with `executor`.
 ///
 /// Events are sent in order; a receiver that is full holds the run up, one that is gone is not missed. The report names
@@ -62,16 +89,16 @@ pub struct RunOptions {
 /// # Errors
 /// When the run's own files cannot be written. A step that fails is in the report.
 pub async fn run(
-    plan: Plan,
+    plan: &Plan,
     executor: Arc<dyn Executor>,
-    options: RunOptions,
+    options: &RunOptions,
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
 ) -> Result<RunReport, Error> {
     let scratch = options.dir.join("scratch");
     tokio::fs::create_dir_all(&scratch).await.map_err(|source| Error::Folder { path: scratch.clone(), source })?;
     let name = plan.run_name(&options.uid);
-    let run = Run { plan: &plan, executor: executor.as_ref(), options: &options, name, scratch, events, cancel };
+    let run = Run { plan, executor: executor.as_ref(), options, name, scratch, events, cancel };
     run.to_the_end().await
 }
 
@@ -109,7 +136,7 @@ impl Run<'_> {
         loop {
             while !failed && !self.cancel.is_cancelled() && running.len() < self.options.parallelism.get() {
                 let ready = |index: &usize| tasks[*index].dependencies.iter().all(|&before| outputs[before].is_some());
-                let Some(place) = waiting.iter().position(|index| ready(index)) else { break };
+                let Some(place) = waiting.iter().position(ready) else { break };
                 let index = waiting.remove(place);
                 let step = self.step(&tasks[index], &outputs);
                 running.push(async move { (index, self.task(&tasks[index], step).await) });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     error::{Problem, nearest},
     manifest::Task,
-    text::Reference,
+    text::{Reference, Text},
 };
 
 use super::PlannedTask;
@@ -163,7 +163,7 @@ pub(super) fn check_output_files(
     graph: &Graph,
     problems: &mut Vec<Problem>,
 ) {
-    let mut writers: Vec<(usize, &str, &crate::text::Text)> = Vec::new();
+    let mut writers: Vec<(usize, &Text)> = Vec::new();
     for task in planned {
         let Some(index) = graph.index(&task.name) else { continue };
         for output in &task.step.outputs {
@@ -171,18 +171,19 @@ pub(super) fn check_output_files(
             if depends_on_inputs {
                 continue;
             }
-            for (other, _, _) in writers.iter().filter(|(_, _, other)| **other == output.path) {
+            let race = writers.iter().find(|(other, path)| {
                 let ordered = graph.ancestors(index).contains(other) || graph.ancestors(*other).contains(&index);
-                if !ordered {
-                    let message = format!(
-                        "writes the same file for its output parameter `{}` as task `{}`, which may run at the same \
-                         time: locally, steps share one file system",
-                        output.name, tasks[*other].name
-                    );
-                    problems.push(Problem::new(format!("{path}.tasks[{index}]"), message));
-                }
+                **path == output.path && !ordered
+            });
+            if let Some((other, _)) = race {
+                let message = format!(
+                    "writes the same file for its output parameter `{}` as task `{}`, which may run at the same time: \
+                     locally, steps share one file system",
+                    output.name, tasks[*other].name
+                );
+                problems.push(Problem::new(format!("{path}.tasks[{index}]"), message));
             }
-            writers.push((index, &task.name, &output.path));
+            writers.push((index, &output.path));
         }
     }
 }
