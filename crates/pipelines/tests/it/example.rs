@@ -9,7 +9,7 @@ use crate::workflow;
 
 fn manifest() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/click-ranker/workflows/train.yaml");
-    std::fs::read_to_string(path).unwrap()
+    std::fs::read_to_string(path).expect("the example has a workflow")
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn the_example_is_valid_for_argo() {
 /// itself lets any pass.
 fn check(root: &Json, schema: &Json, value: &Json, path: &str, faults: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
-        let target = root.pointer(reference.trim_start_matches('#')).unwrap();
+        let target = root.pointer(reference.trim_start_matches('#')).expect("a reference leads somewhere");
         return check(root, target, value, path, faults);
     }
     let fits = match schema["type"].as_str() {
@@ -61,9 +61,9 @@ fn check(root: &Json, schema: &Json, value: &Json, path: &str, faults: &mut Vec<
         faults.push(format!("{path} is no {}", schema["type"]));
         return;
     }
-    for required in schema["required"].as_array().into_iter().flatten() {
-        if value.get(required.as_str().unwrap()).is_none() {
-            faults.push(format!("{path}/{} is missing", required.as_str().unwrap()));
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        if value.get(required).is_none() {
+            faults.push(format!("{path}/{required} is missing"));
         }
     }
     for (name, field) in value.as_object().into_iter().flatten() {

@@ -25,7 +25,7 @@ async fn run_in(dir: &Path, plan: &Plan, tags: &[(&str, &str)]) -> (RunReport, V
     };
     let running = run(plan, Arc::new(LocalExecutor::new()), &options, sender, CancellationToken::new());
     let (report, events) = tokio::join!(running, collect);
-    (report.unwrap(), events)
+    (report.expect("the run can write its files"), events)
 }
 
 const SHELL: &str = r#"
