@@ -141,6 +141,13 @@ pub enum Error {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// A table in a request or an answer that is no Parquet.
+    #[error("the table is damaged or not Parquet")]
+    ParquetBody {
+        /// Why.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
     /// A row that a producer pushed and that cannot be taken.
     #[error("row {row} pushed to `{view}`: {reason}")]
     Push {
@@ -209,6 +216,7 @@ impl Error {
             | Self::LabelColumnTaken { .. }
             | Self::UnknownScheme { .. }
             | Self::PathEscapes { .. }
+            | Self::ParquetBody { .. }
             | Self::Push { .. }
             | Self::FutureEnd { .. }
             | Self::Row { .. }

@@ -26,6 +26,7 @@ mod sample;
 mod service;
 mod source;
 mod suggest;
+pub mod table;
 
 pub use columns::data_type;
 pub use definitions::{Definitions, FeatureFile, FeatureRef, Problem};

@@ -3,7 +3,7 @@
 //! Stores are chosen by URI. Whatever the store, a row is one blob ([`StoredRow`]), so a reader sees a whole row of one
 //! time or none, never a mixture of two.
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod embedded;
 mod row;

@@ -93,6 +93,12 @@ impl Service {
         &self.inner.store
     }
 
+    /// The time, as this service's clock has it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
     /// `labels` with one column more for each of `references`, as known at each row's time: every row once, in order,
     /// its own columns untouched.
     ///
