@@ -83,7 +83,7 @@ impl Database {
         if in_transaction() {
             return Err(Error::Nested.into());
         }
-        let (work, answer) = Closure::new(closure);
+        let (work, answer) = Closure::with_answer(closure);
         match &*self.engine {
             Engine::Sqlite(engine) => engine.read(work).await?,
             Engine::Postgres(engine) => engine.read(work).await?,
@@ -107,7 +107,7 @@ impl Database {
         if in_transaction() {
             return Err(Error::Nested.into());
         }
-        let (work, answer) = Closure::new(closure);
+        let (work, answer) = Closure::with_answer(closure);
         match &*self.engine {
             Engine::Sqlite(engine) => engine.write(work).await?,
             Engine::Postgres(engine) => engine.write(work).await?,
@@ -128,7 +128,7 @@ impl Database {
     where
         F: AsyncFn(&mut Transaction) -> Result<()> + Send + 'static,
     {
-        let (work, answer) = Closure::new(closure);
+        let (work, answer) = Closure::with_answer(closure);
         match &*self.engine {
             Engine::Sqlite(engine) => engine.write(work).await?,
             Engine::Postgres(engine) => engine.migrate(work).await?,

@@ -31,6 +31,13 @@ pub enum Error {
         #[source]
         source: Arc<sqlx::Error>,
     },
+    /// The server does not let us in: wrong user, password or database.
+    #[error("the database server refuses the connection")]
+    Refused {
+        /// What the server says.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
     /// The connection broke during the commit.
     #[error("the connection to the database broke during a commit: whether it was made is not known")]
     CommitUnknown {
@@ -178,7 +185,9 @@ impl Error {
             },
             Self::Contention { .. } => ErrorKind::Conflict,
             Self::Full { .. } => ErrorKind::ResourceExhausted,
-            Self::Open { .. } | Self::Fenced { .. } | Self::NewerSchema { .. } => ErrorKind::FailedPrecondition,
+            Self::Open { .. } | Self::Refused { .. } | Self::Fenced { .. } | Self::NewerSchema { .. } => {
+                ErrorKind::FailedPrecondition
+            }
             Self::Statement { .. }
             | Self::Parameters { .. }
             | Self::Column { .. }
@@ -201,6 +210,11 @@ impl Error {
         matches!(self, Self::Constraint { constraint: Constraint::Unique, .. })
     }
 
+    /// The cause when the database cannot be reached.
+    pub(crate) fn unavailable(&self) -> Option<Arc<sqlx::Error>> {
+        if let Self::Unavailable { source } = self { Some(Arc::clone(source)) } else { None }
+    }
+
     /// Classifies what the driver says of `sql`.
     pub(crate) fn of_statement(sql: &str, source: sqlx::Error) -> Self {
         let class = classify(&source);
@@ -217,7 +231,15 @@ impl Error {
 
     /// Classifies what the driver says of a connection attempt.
     pub(crate) fn of_connection(source: sqlx::Error) -> Self {
-        Self::Unavailable { source: Arc::new(source) }
+        if matches!(source, sqlx::Error::PoolClosed) {
+            return Self::Closed;
+        }
+        match classify(&source) {
+            Class::Unavailable => Self::Unavailable { source: Arc::new(source) },
+            Class::Constraint(_) | Class::Contention | Class::Data | Class::Full | Class::Other => {
+                Self::Refused { source: Arc::new(source) }
+            }
+        }
     }
 }
 
@@ -231,22 +253,16 @@ enum Class {
 }
 
 fn classify(error: &sqlx::Error) -> Class {
-    match error {
-        sqlx::Error::Database(error) => {
-            let code = error.code().unwrap_or_default();
-            if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
-                classify_postgres(&code)
-            } else {
-                classify_sqlite(code.parse().unwrap_or(0))
-            }
-        }
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => Class::Unavailable,
-        _ => Class::Other,
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+    if let Some(error) = error.as_database_error() {
+        let code = error.code().unwrap_or_default();
+        return match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            Some(_) => classify_postgres(&code),
+            None => classify_sqlite(code.parse().unwrap_or(0)),
+        };
     }
+    let away = matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed);
+    if away { Class::Unavailable } else { Class::Other }
 }
 
 /// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.

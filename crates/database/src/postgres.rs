@@ -18,6 +18,7 @@ use crate::{
     Cell, Error, Parameter, ParameterType, Result, Transaction,
     lane::{Ended, Lane},
     transaction::Connection,
+    uri::without_password,
     work::Work,
 };
 
@@ -51,8 +52,9 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn open(uri: &str) -> Result<(Self, Vec<(&'static str, Ended)>)> {
+        let malformed = |source: sqlx::Error| Error::Uri { uri: without_password(uri), reason: source.to_string() };
         let options = PgConnectOptions::from_str(uri)
-            .map_err(Error::of_connection)?
+            .map_err(malformed)?
             .application_name("crosstie")
             .options([("idle_in_transaction_session_timeout", IDLE)])
             .disable_statement_logging();
@@ -126,14 +128,12 @@ async fn run(pool: PgPool, begin: &'static str, mut work: Box<dyn Work>) {
 async fn attempt(pool: &PgPool, begin: &'static str, work: &mut Box<dyn Work>) -> Attempt {
     let connection = match pool.acquire().await {
         Ok(connection) => connection,
-        Err(sqlx::Error::PoolClosed) => return Attempt::Failed(Error::Closed),
         Err(source) => return Attempt::Failed(Error::of_connection(source)),
     };
     let mut tx = Transaction::new(Connection::Postgres(connection));
     if let Err(source) = tx.control(begin).await {
-        let error = Error::of_statement(begin, source);
         discard(tx);
-        return again_if_away(error);
+        return again_if_away(Error::of_statement(begin, source));
     }
     if work.attempt(&mut tx).await {
         return commit(tx).await;
@@ -143,26 +143,23 @@ async fn attempt(pool: &PgPool, begin: &'static str, work: &mut Box<dyn Work>) -
         discard(tx);
     }
     match failure {
-        Some(error @ Error::Contention { .. }) => Attempt::Again(error),
-        Some(error @ Error::Unavailable { .. }) => again_if_away(error),
+        Some(error) if matches!(error, Error::Contention { .. } | Error::Unavailable { .. }) => Attempt::Again(error),
         Some(_) | None => Attempt::Done,
     }
 }
 
 async fn commit(mut tx: Transaction) -> Attempt {
     let Err(source) = tx.control("COMMIT").await else { return Attempt::Done };
-    match Error::of_statement("COMMIT", source) {
-        error @ Error::Contention { .. } => Attempt::Again(error),
-        Error::Unavailable { source } => {
-            discard(tx);
-            Attempt::Failed(Error::CommitUnknown { source })
-        }
-        error => {
-            // The server has rolled back; whatever state the connection is in, it is not used again.
-            discard(tx);
-            Attempt::Failed(error)
-        }
+    let error = Error::of_statement("COMMIT", source);
+    if matches!(error, Error::Contention { .. }) {
+        return Attempt::Again(error);
     }
+    // Whatever state the connection is in, it is not used again.
+    discard(tx);
+    Attempt::Failed(match error.unavailable() {
+        Some(source) => Error::CommitUnknown { source },
+        None => error,
+    })
 }
 
 /// A connection may have died while it was idle, and before `COMMIT` nothing is lost: a new one may do. Whether the server

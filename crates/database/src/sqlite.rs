@@ -200,10 +200,7 @@ async fn read(readers: SqlitePool, mut work: Box<dyn Work>) {
 }
 
 async fn try_read(readers: &SqlitePool, work: &mut Box<dyn Work>) -> Result<()> {
-    let connection = readers.acquire().await.map_err(|source| match source {
-        sqlx::Error::PoolClosed => Error::Closed,
-        source => Error::of_connection(source),
-    })?;
+    let connection = readers.acquire().await.map_err(Error::of_connection)?;
     let mut tx = Transaction::new(Connection::SqliteReader(connection));
     control(&mut tx, "BEGIN").await?;
     work.attempt(&mut tx).await;

@@ -44,7 +44,7 @@ impl Uri {
 }
 
 /// The URI with the password of its authority, if any, left out.
-fn without_password(uri: &str) -> String {
+pub(crate) fn without_password(uri: &str) -> String {
     let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
     let authority_end = rest.find('/').unwrap_or(rest.len());
     let Some((credentials, host)) = rest[..authority_end].rsplit_once('@') else { return uri.to_owned() };

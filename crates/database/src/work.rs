@@ -52,7 +52,7 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    pub(crate) fn new(closure: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, E>>) {
+    pub(crate) fn with_answer(closure: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, E>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self { closure, outcome: None, reply, span: Span::current() }), answer)
     }

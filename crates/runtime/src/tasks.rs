@@ -197,11 +197,15 @@ mod tests {
 
     use super::*;
 
+    fn lose_count() {
+        panic!("lost {}", "count");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_panic_and_an_error_are_failures_by_name_and_the_first_one_counts() {
         let tasks = Tasks::new();
         tasks.spawn("quiet", async {});
-        tasks.spawn("loud", async { panic!("lost {}", "count") });
+        tasks.spawn("loud", async { lose_count() });
         let failure = tasks.failed().await;
         assert_eq!(failure.to_string(), "task `loud` failed: panicked: lost count");
         tasks.spawn("late", async { Err("too late to be first") });

@@ -78,6 +78,17 @@ async fn a_server_that_is_away_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_let_us_in_says_so() {
+    let Some(database) = PostgresDatabase::create().await else { return };
+    let uri = database.uri();
+    database.remove().await;
+    let error = Database::connect(&uri, &Tasks::new()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "there is no such database: {error:?}");
+    let error = Database::connect("postgres://anna:secret@host:port/db", &Tasks::new()).await.unwrap_err();
+    assert!(matches!(error, Error::Uri { .. }) && !error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
 async fn what_a_column_cannot_hold_is_the_callers_mistake() {
     let Some(database) = PostgresDatabase::create().await else { return };
     let db = connect(&database).await;
