@@ -1,1 +1,61 @@
-//! Placeholder.
+//! Experiments, runs, models and versions with MLflow's semantics, on MLflow's own tables, and the lineage that can be
+//! read off them.
+//!
+//! The tables are those of MLflow 3.17.2 ([`Service::migrate`] makes or accepts them, and refuses others), so that a
+//! team can point Crosstie at its database and go back. Crosstie's own facts (who registered a version) lie in
+//! `crosstie_` tables. Error texts are MLflow's. HTTP and JSON are not known here, nor are releases: what protects
+//! what serves is asked through [`Governance`].
+
+mod aliases;
+mod authors;
+mod entities;
+mod error;
+mod experiments;
+mod filter;
+mod governance;
+mod inputs;
+mod lineage;
+mod listing;
+mod logged_model_search;
+mod logged_models;
+mod metrics;
+mod models;
+mod names;
+mod page;
+mod params;
+mod repo;
+mod rules;
+mod run_search;
+mod runs;
+mod schema;
+mod search;
+mod service;
+mod sources;
+mod stages;
+mod storage;
+mod tags;
+mod version_search;
+mod versions;
+
+pub use authors::Author;
+pub use entities::{
+    Alias, Dataset, DatasetInput, Experiment, KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus, Metric,
+    ModelOutput, RegisteredModel, Run, RunInfo, RunStatus, Version, ViewType,
+};
+pub use error::{Error, Result};
+pub use experiments::{ExperimentSearch, NewExperiment};
+pub use governance::{Governance, Mutation, Refusal, Ungoverned};
+pub use lineage::{GitState, Lineage, LineageDataset, LineageRun, LineageWorkflow, Missing};
+pub use listing::{FileInfo, Listing};
+pub use logged_model_search::{DatasetFilter, LoggedModelOrder, LoggedModelSearch};
+pub use logged_models::NewLoggedModel;
+pub use metrics::HistoryRequest;
+pub use models::ModelSearch;
+pub use page::Page;
+pub use run_search::RunSearch;
+pub use runs::{NewRun, RunBatch, RunUpdate};
+pub use schema::{MLFLOW_RELEASE, MLFLOW_STAMP};
+pub use service::{Config, Service};
+pub use stages::Transition;
+pub use version_search::VersionSearch;
+pub use versions::{NewVersion, VersionRecord};

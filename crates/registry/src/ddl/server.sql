@@ -1,5 +1,11 @@
 -- What the server keeps for itself: workspaces, background jobs and the leases of its schedulers.
 
+-- Which of MLflow's migrations the tables are of; one row.
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
 -- Namespaces of names; without workspaces everything lies in `default`.
 CREATE TABLE workspaces (
     name                     VARCHAR(63) NOT NULL,

@@ -1,0 +1,88 @@
+//! What can go wrong in the registry. Messages are MLflow's own, since its clients and their users match them.
+
+use types::ErrorKind;
+
+/// A failed operation of the registry.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request can never succeed as it is.
+    #[error("{0}")]
+    Invalid(String),
+    /// What was named does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was to be made exists.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// The state of what was named does not allow it.
+    #[error("{0}")]
+    InvalidState(String),
+    /// Governance refused the mutation; the message says how to get there.
+    #[error("{0}")]
+    Refused(String),
+    /// The governance port could not answer, so the mutation was not made.
+    #[error("{0}")]
+    Ungoverned(String),
+    /// The database holds MLflow's tables, but not those of the release that this version speaks.
+    #[error(
+        "the database holds MLflow's tables at migration `{found}`, but this version of Crosstie needs `{expected}` \
+         (MLflow {release}): upgrade it with `mlflow db upgrade URI` of MLflow {release}, or, if it is newer, use a \
+         newer Crosstie"
+    )]
+    Stamp {
+        /// The stamp found, or what is wrong with it.
+        found: String,
+        /// The stamp needed.
+        expected: &'static str,
+        /// MLflow's release with that stamp.
+        release: &'static str,
+    },
+    /// The files of a version do not lie in this server's artifact store.
+    #[error("the files of `{subject}` lie at `{uri}`, which this server's artifact store does not hold")]
+    Elsewhere {
+        /// The version or run.
+        subject: String,
+        /// Where they lie.
+        uri: String,
+    },
+    /// A row holds what no writer puts there.
+    #[error("the database holds `{value}` as {what}")]
+    Corrupt {
+        /// What it should be.
+        what: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] database::Error),
+    /// The artifact store failed.
+    #[error(transparent)]
+    Artifacts(#[from] artifacts::Error),
+}
+
+impl Error {
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid(_) => ErrorKind::InvalidArgument,
+            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::AlreadyExists(_) => ErrorKind::AlreadyExists,
+            Self::InvalidState(_) | Self::Stamp { .. } | Self::Elsewhere { .. } => ErrorKind::FailedPrecondition,
+            Self::Refused(_) => ErrorKind::PermissionDenied,
+            Self::Ungoverned(_) => ErrorKind::Unavailable,
+            Self::Corrupt { .. } => ErrorKind::Internal,
+            Self::Database(error) => error.kind(),
+            Self::Artifacts(error) => error.kind(),
+        }
+    }
+
+    /// The request is wrong.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+}
+
+/// What the registry's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

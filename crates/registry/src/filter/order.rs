@@ -1,0 +1,49 @@
+//! `order_by` clauses: an identifier and a direction.
+
+use super::{Domain, Entity, Token, identify, tokens};
+use crate::error::{Error, Result};
+
+/// One key to order by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrderBy {
+    pub(crate) entity: Entity,
+    pub(crate) key: String,
+    pub(crate) ascending: bool,
+}
+
+impl OrderBy {
+    /// `ASC` or `DESC`.
+    pub(crate) const fn direction(&self) -> &'static str {
+        if self.ascending { "ASC" } else { "DESC" }
+    }
+}
+
+/// Parses `order_by`; no key may stand twice.
+pub(crate) fn parse_order(domain: &Domain, order_by: &[String]) -> Result<Vec<OrderBy>> {
+    let mut parsed: Vec<OrderBy> = Vec::new();
+    for clause in order_by {
+        let order = parse_one(domain, clause)?;
+        if parsed.iter().any(|other| (other.entity, &other.key) == (order.entity, &order.key)) {
+            let all = crate::rules::python_list(order_by.iter().map(String::as_str));
+            return Err(Error::invalid(format!("`order_by` contains duplicate fields: {all}")));
+        }
+        parsed.push(order);
+    }
+    Ok(parsed)
+}
+
+fn parse_one(domain: &Domain, clause: &str) -> Result<OrderBy> {
+    let unparsable = || Error::invalid(format!("Invalid order_by clause '{clause}'. Could not be parsed."));
+    let (identifier, ascending) = match tokens(clause).map_err(|_| unparsable())?.as_slice() {
+        [Token::Word(word)] => (word.clone(), true),
+        [Token::Word(word), Token::Word(direction)] if direction.eq_ignore_ascii_case("asc") => (word.clone(), true),
+        [Token::Word(word), Token::Word(direction)] if direction.eq_ignore_ascii_case("desc") => (word.clone(), false),
+        [Token::Word(_), Token::Word(_)] => {
+            return Err(Error::invalid(format!("Invalid ordering key in order_by clause '{clause}'.")));
+        }
+        _ => return Err(unparsable()),
+    };
+    // `` `Run name` `` without an entity is an attribute in quotes.
+    let (entity, key) = identify(domain, &identifier, domain.orderable)?;
+    Ok(OrderBy { entity, key, ascending })
+}

@@ -1,0 +1,59 @@
+//! Metrics: every point is kept, the latest of each key is at hand.
+
+use crate::{
+    Metric, Page, Service,
+    error::{Error, Result},
+    page, repo, rules, runs,
+};
+
+/// Which points of a metric to read.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryRequest {
+    /// The run.
+    pub run_id: String,
+    /// The metric.
+    pub key: String,
+    /// Rows per page; all at once if not said.
+    pub max_results: Option<i64>,
+    /// Where the page begins.
+    pub page_token: Option<String>,
+}
+
+impl Service {
+    /// Logs one metric.
+    ///
+    /// # Errors
+    /// When it is not allowed, or the run is deleted or missing.
+    pub async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()> {
+        rules::check_metric(&metric.key, metric.timestamp, metric.value, "")?;
+        let (run_id, metrics) = (run_id.to_owned(), [metric]);
+        self.database
+            .write(async move |tx| {
+                let run = runs::required_active(tx, &run_id).await?;
+                repo::metrics::insert_for_models(tx, &run_id, run.experiment_id, &metrics).await?;
+                repo::metrics::insert(tx, &run_id, &metrics).await
+            })
+            .await
+    }
+
+    /// The points of a metric in order of time. A run that does not exist has none.
+    ///
+    /// # Errors
+    /// When the page size or token is not allowed.
+    pub async fn metric_history(&self, request: HistoryRequest) -> Result<Page<Metric>> {
+        if let Some(limit) = request.max_results.filter(|limit| *limit <= 0) {
+            return Err(Error::invalid(format!(
+                "Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer."
+            )));
+        }
+        let offset = page::offset(request.page_token.as_deref())?;
+        self.database
+            .read(async move |tx| {
+                let HistoryRequest { run_id, key, max_results, .. } = &request;
+                let limit = max_results.map(|limit| limit.saturating_add(1));
+                let points = repo::metrics::history(tx, run_id, key, offset, limit).await?;
+                Ok(Page::of(points, offset, max_results.unwrap_or(i64::MAX)))
+            })
+            .await
+    }
+}

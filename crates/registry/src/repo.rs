@@ -1,0 +1,83 @@
+//! The registry's SQL, by concept; statements that a search puts together are in the searches.
+
+pub(crate) mod experiments;
+pub(crate) mod inputs;
+pub(crate) mod logged_models;
+pub(crate) mod metrics;
+pub(crate) mod models;
+pub(crate) mod runs;
+pub(crate) mod versions;
+
+use std::collections::HashMap;
+
+use database::{Parameter, Transaction};
+
+use crate::{KeyValue, error::Result, search::Sql};
+
+/// Rows that one INSERT carries: few enough for both databases' limits on parameters, and so that statements of only a
+/// few lengths are prepared.
+const ROWS_PER_INSERT: usize = 100;
+/// Keys that one SELECT asks for.
+const KEYS_PER_SELECT: usize = 500;
+
+/// Runs `head (rows) tail` for all `rows`, as many per statement as fit.
+pub(crate) async fn insert_rows(tx: &mut Transaction, head: &str, tail: &str, rows: Vec<Vec<Parameter>>) -> Result<()> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let mut sql = Sql::new(head);
+        sql.push(" ").bind_rows(rows.by_ref().take(ROWS_PER_INSERT)).push(" ").push(tail);
+        let (text, params) = sql.into_parts();
+        tx.execute(&text, params).await?;
+    }
+    Ok(())
+}
+
+/// `select` with `IN (ids)` and `tail` appended, for all `ids`, as many per statement as fit.
+pub(crate) async fn select_in<P>(
+    tx: &mut Transaction,
+    select: &str,
+    ids: &[P],
+    tail: &str,
+) -> Result<Vec<database::Row>>
+where
+    for<'a> &'a P: Into<Parameter>,
+{
+    let mut rows = Vec::new();
+    for ids in ids.chunks(KEYS_PER_SELECT) {
+        let mut sql = Sql::new(select);
+        sql.push(" IN ").bind_list(ids).push(" ").push(tail);
+        let (text, params) = sql.into_parts();
+        rows.extend(tx.rows(&text, params).await?);
+    }
+    Ok(rows)
+}
+
+/// Key-value rows (`owner`, `key`, `value`) by owner, in order of key.
+pub(crate) async fn key_values(
+    tx: &mut Transaction,
+    select: &str,
+    owners: &[String],
+) -> Result<HashMap<String, Vec<KeyValue>>> {
+    let mut found: HashMap<String, Vec<KeyValue>> = HashMap::new();
+    for row in select_in(tx, select, owners, "ORDER BY key").await? {
+        let value: Option<String> = row.get("value")?;
+        let tag = KeyValue { key: row.get("key")?, value: value.unwrap_or_default() };
+        found.entry(row.get("owner")?).or_default().push(tag);
+    }
+    Ok(found)
+}
+
+/// `entries` with only the last value of each key, so that one statement can upsert them all.
+pub(crate) fn distinct(entries: &[KeyValue]) -> Vec<&KeyValue> {
+    let mut last: Vec<&KeyValue> = Vec::with_capacity(entries.len());
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let place = *places.entry(&entry.key).or_insert(last.len());
+        if place < last.len() {
+            last[place] = entry;
+        } else {
+            last.push(entry);
+        }
+    }
+    last
+}

@@ -1,0 +1,135 @@
+//! `metrics`, `latest_metrics` and `logged_model_metrics`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use database::{Parameter, Row, Transaction, params};
+
+use crate::{
+    Metric,
+    error::Result,
+    repo::{insert_rows, select_in},
+};
+
+/// The largest finite double, as which MLflow stores infinity.
+const INFINITY: f64 = f64::MAX;
+
+/// A metric's value as columns: NaN and infinities have no place in them.
+fn stored(value: f64) -> (f64, bool) {
+    if value.is_nan() { (0.0, true) } else { (value.clamp(-INFINITY, INFINITY), false) }
+}
+
+fn decode(row: &Row) -> Result<Metric> {
+    let is_nan: bool = row.get("is_nan")?;
+    let timestamp: Option<i64> = row.get("timestamp")?;
+    Ok(Metric {
+        key: row.get("key")?,
+        value: if is_nan { f64::NAN } else { row.get("value")? },
+        timestamp: timestamp.unwrap_or_default(),
+        step: row.get("step")?,
+        model_id: None,
+        dataset_name: None,
+        dataset_digest: None,
+        run_id: None,
+    })
+}
+
+/// Inserts points and brings the latest ones up to date. Points that are there already change nothing.
+pub(crate) async fn insert(tx: &mut Transaction, run_id: &str, metrics: &[Metric]) -> Result<()> {
+    let row = |metric: &Metric| -> Vec<Parameter> {
+        let (value, is_nan) = stored(metric.value);
+        params![&metric.key, value, metric.timestamp, metric.step, is_nan, run_id]
+    };
+    let head = "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
+    insert_rows(tx, head, "ON CONFLICT DO NOTHING", metrics.iter().map(row).collect()).await?;
+
+    // One row per key and statement: an upsert may not meet the same row twice.
+    let mut latest: BTreeMap<&str, &Metric> = BTreeMap::new();
+    for metric in metrics {
+        let newest = latest.entry(&metric.key).or_insert(metric);
+        if is_later(metric, newest) {
+            *newest = metric;
+        }
+    }
+    let head = "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
+    let tail = "ON CONFLICT (key, run_uuid) DO UPDATE
+        SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan
+        WHERE (excluded.step, excluded.timestamp, excluded.value)
+            > (latest_metrics.step, COALESCE(latest_metrics.timestamp, 0), latest_metrics.value)";
+    insert_rows(tx, head, tail, latest.into_values().map(row).collect()).await
+}
+
+/// MLflow's order of points: step, then timestamp, then value.
+fn is_later(a: &Metric, b: &Metric) -> bool {
+    let (value_a, value_b) = (stored(a.value).0, stored(b.value).0);
+    (a.step, a.timestamp, value_a) > (b.step, b.timestamp, value_b)
+}
+
+/// The latest points of runs, by key.
+pub(crate) async fn latest(tx: &mut Transaction, run_ids: &[String]) -> Result<HashMap<String, Vec<Metric>>> {
+    let select = "SELECT run_uuid, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_uuid";
+    let mut found: HashMap<String, Vec<Metric>> = HashMap::new();
+    for row in select_in(tx, select, run_ids, "ORDER BY key").await? {
+        found.entry(row.get("run_uuid")?).or_default().push(decode(&row)?);
+    }
+    Ok(found)
+}
+
+/// Points of one key, in order of time.
+pub(crate) async fn history(
+    tx: &mut Transaction,
+    run_id: &str,
+    key: &str,
+    offset: i64,
+    limit: Option<i64>,
+) -> Result<Vec<Metric>> {
+    let select = "SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = $1 AND key = $2
+        ORDER BY timestamp, step, value LIMIT $3 OFFSET $4";
+    let values = params![run_id, key, limit.unwrap_or(i64::MAX), offset];
+    let mut metrics = Vec::new();
+    for row in tx.rows(select, values).await? {
+        metrics.push(decode(&row)?);
+    }
+    Ok(metrics)
+}
+
+/// Points that name a logged model.
+pub(crate) async fn insert_for_models(
+    tx: &mut Transaction,
+    run_id: &str,
+    experiment_id: i64,
+    metrics: &[Metric],
+) -> Result<()> {
+    let rows = metrics.iter().filter_map(|metric| {
+        let model = metric.model_id.as_ref()?;
+        let (name, digest) = (metric.dataset_name.as_ref(), metric.dataset_digest.as_ref());
+        let value = stored(metric.value).0;
+        Some(params![model, &metric.key, metric.timestamp, metric.step, value, experiment_id, run_id, name, digest])
+    });
+    let head = "INSERT INTO logged_model_metrics
+        (model_id, metric_name, metric_timestamp_ms, metric_step, metric_value, experiment_id, run_id, dataset_name,
+         dataset_digest) VALUES";
+    insert_rows(tx, head, "ON CONFLICT DO NOTHING", rows.collect()).await
+}
+
+/// Points of logged models, by model.
+pub(crate) async fn of_models(tx: &mut Transaction, ids: &[String]) -> Result<HashMap<String, Vec<Metric>>> {
+    let select = "SELECT model_id, metric_name, metric_timestamp_ms, metric_step, metric_value, run_id, dataset_name,
+        dataset_digest FROM logged_model_metrics WHERE model_id";
+    let mut found: HashMap<String, Vec<Metric>> = HashMap::new();
+    for row in select_in(tx, select, ids, "ORDER BY metric_name, metric_timestamp_ms, metric_step, run_id").await? {
+        let model: String = row.get("model_id")?;
+        let value: Option<f64> = row.get("metric_value")?;
+        let metric = Metric {
+            key: row.get("metric_name")?,
+            value: value.unwrap_or(f64::NAN),
+            timestamp: row.get("metric_timestamp_ms")?,
+            step: row.get("metric_step")?,
+            model_id: Some(model.clone()),
+            dataset_name: row.get("dataset_name")?,
+            dataset_digest: row.get("dataset_digest")?,
+            run_id: row.get("run_id")?,
+        };
+        found.entry(model).or_default().push(metric);
+    }
+    Ok(found)
+}

@@ -1,0 +1,133 @@
+//! SQL that is put together at run time: text and parameters side by side, and comparisons in both dialects.
+
+use database::{Dialect, Parameter};
+
+use crate::filter::{Comparator, Operand};
+
+/// A statement under construction.
+#[derive(Debug, Default)]
+pub(crate) struct Sql {
+    text: String,
+    params: Vec<Parameter>,
+}
+
+impl Sql {
+    /// Begins with `text`.
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), params: Vec::new() }
+    }
+
+    /// Appends `text`.
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends a placeholder for `value`.
+    pub(crate) fn bind(&mut self, value: impl Into<Parameter>) -> &mut Self {
+        self.params.push(value.into());
+        self.text.push_str(&format!("${}", self.params.len()));
+        self
+    }
+
+    /// Appends `($1, $2, …)` for `values`; for none, a list that nothing is in.
+    pub(crate) fn bind_list<P: Into<Parameter>>(&mut self, values: impl IntoIterator<Item = P>) -> &mut Self {
+        self.push("(");
+        let before = self.params.len();
+        for value in values {
+            if self.params.len() > before {
+                self.push(", ");
+            }
+            self.bind(value);
+        }
+        if self.params.len() == before {
+            self.push("NULL");
+        }
+        self.push(")")
+    }
+
+    /// Appends `($1, $2), ($3, $4), …` for `rows`.
+    pub(crate) fn bind_rows(&mut self, rows: impl IntoIterator<Item = Vec<Parameter>>) -> &mut Self {
+        for (index, row) in rows.into_iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.bind_list(row);
+        }
+        self
+    }
+
+    /// Appends `column` compared with `operand`.
+    pub(crate) fn compare(
+        &mut self,
+        dialect: Dialect,
+        column: &str,
+        comparator: Comparator,
+        operand: &Operand,
+    ) -> &mut Self {
+        match (comparator, operand) {
+            (Comparator::Like, Operand::Text(pattern)) if dialect == Dialect::Sqlite => {
+                // SQLite's LIKE ignores case; GLOB does not.
+                self.push(column).push(" GLOB ").bind(glob(pattern))
+            }
+            (Comparator::ILike, Operand::Text(pattern)) => {
+                self.push("lower(").push(column).push(") LIKE ").bind(pattern.to_lowercase())
+            }
+            (Comparator::In | Comparator::NotIn, Operand::List(items)) => {
+                self.push(column).push(" ").push(comparator.as_str()).push(" ").bind_list(items)
+            }
+            (_, operand) => {
+                self.push(column).push(" ").push(comparator.as_str()).push(" ");
+                match operand {
+                    Operand::Text(text) => self.bind(text),
+                    Operand::Integer(number) => self.bind(*number),
+                    Operand::Float(number) => self.bind(*number),
+                    Operand::List(items) => self.bind_list(items),
+                    Operand::Nothing => self,
+                }
+            }
+        }
+    }
+
+    /// The text and its parameters.
+    pub(crate) fn into_parts(self) -> (String, Vec<Parameter>) {
+        (self.text, self.params)
+    }
+}
+
+/// A LIKE pattern as GLOB writes it.
+fn glob(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len());
+    for c in pattern.chars() {
+        match c {
+            '%' => glob.push('*'),
+            '_' => glob.push('?'),
+            '*' | '?' | '[' => {
+                glob.push('[');
+                glob.push(c);
+                glob.push(']');
+            }
+            c => glob.push(c),
+        }
+    }
+    glob
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_count_on_across_parts() {
+        let mut sql = Sql::new("SELECT 1 WHERE a = ");
+        sql.bind(1_i64).push(" AND b IN ").bind_list(["x", "y"]).push(" AND c IN ").bind_list(Vec::<i64>::new());
+        let (text, params) = sql.into_parts();
+        assert_eq!(text, "SELECT 1 WHERE a = $1 AND b IN ($2, $3) AND c IN (NULL)");
+        assert_eq!(params.len(), 3);
+    }
+
+    #[test]
+    fn patterns_keep_their_case_on_sqlite() {
+        assert_eq!(glob("a%b_c*[d"), "a*b?c[*][[]d");
+    }
+}

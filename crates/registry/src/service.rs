@@ -1,0 +1,78 @@
+//! The registry as a service: its parts, and how they are put together.
+
+use std::sync::Arc;
+
+use artifacts::Store;
+use database::{Database, Dialect};
+use runtime::SharedClock;
+use types::Principal;
+
+use crate::{
+    error::Result,
+    governance::{Governance, Mutation, Ungoverned},
+    schema, storage,
+};
+
+/// Settings of the registry.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Under which URI new experiments keep their artifacts. `mlflow-artifacts:/` is this server's own store.
+    pub default_artifact_root: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { default_artifact_root: storage::OWN_ROOT.to_owned() }
+    }
+}
+
+/// Experiments, runs, models and versions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Service {
+    config: Arc<Config>,
+    pub(crate) database: Database,
+    pub(crate) artifacts: Store,
+    clock: SharedClock,
+    governance: Arc<dyn Governance>,
+}
+
+impl Service {
+    /// The registry in `database`, with artifacts in `artifacts`; nobody protects what serves yet.
+    #[must_use]
+    pub fn new(config: Config, database: Database, artifacts: Store, clock: SharedClock) -> Self {
+        Self { config: Arc::new(config), database, artifacts, clock, governance: Arc::new(Ungoverned) }
+    }
+
+    /// The same registry, asking `governance` before anything that could move or unpin what serves.
+    #[must_use]
+    pub fn with_governance(self, governance: Arc<dyn Governance>) -> Self {
+        Self { governance, ..self }
+    }
+
+    /// Makes MLflow's tables if there are none, and Crosstie's own. Safe when several processes start at once.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stamp`] when MLflow's tables are there, but of another release; the database's errors.
+    pub async fn migrate(&self) -> Result<()> {
+        schema::migrate(&self.database, self.artifact_root(), self.now()).await
+    }
+
+    /// Where artifacts of new experiments lie.
+    pub(crate) fn artifact_root(&self) -> &str {
+        &self.config.default_artifact_root
+    }
+
+    /// The time in milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.database.dialect()
+    }
+
+    /// Asks whether `principal` may make `mutation`.
+    pub(crate) async fn permit(&self, principal: &Principal, mutation: &Mutation) -> Result<()> {
+        Ok(self.governance.check(principal, mutation).await?)
+    }
+}

@@ -1,0 +1,308 @@
+//! Where a version comes from. A source must belong to the run or logged model that the request names: otherwise
+//! whoever may register versions could read any file that the server can.
+
+use database::Transaction;
+
+use crate::{
+    LifecycleStage,
+    error::{Error, Result},
+    logged_models, models, repo, runs, versions,
+};
+
+/// A source as a URI says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `runs:/ID/path`
+    Run {
+        /// The run.
+        id: String,
+        /// The path below its artifacts.
+        path: String,
+    },
+    /// `models:/m-…`
+    LoggedModel {
+        /// The logged model.
+        id: String,
+    },
+    /// `models:/name/3`, `models:/name/latest`, `models:/name/Production`, `models:/name@alias`
+    Registered {
+        /// The model.
+        name: String,
+        /// Version, stage, `latest`, or `@` and an alias.
+        selector: String,
+    },
+    /// Something in a folder of the server.
+    Local,
+    /// Something in this server's own store, by its URI or its proxy's address.
+    Own,
+    /// Something elsewhere.
+    Elsewhere,
+}
+
+/// Reads a source's URI.
+pub(crate) fn parse(uri: &str) -> Result<Source> {
+    if let Some(rest) = uri.strip_prefix("runs:") {
+        let rest = rest.strip_prefix('/').filter(|rest| !rest.starts_with('/'));
+        let (id, path) = rest.and_then(|rest| rest.split_once('/')).ok_or_else(|| foreign(uri, "run_id"))?;
+        return Ok(Source::Run { id: id.to_owned(), path: path.to_owned() });
+    }
+    if let Some(rest) = uri.strip_prefix("models:") {
+        let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+        let rest = rest.ok_or_else(|| foreign(uri, "model_id"))?;
+        if let Some((name, selector)) = rest.split_once('/') {
+            return Ok(Source::Registered { name: name.to_owned(), selector: selector.to_owned() });
+        }
+        if let Some((name, alias)) = rest.split_once('@') {
+            return Ok(Source::Registered { name: name.to_owned(), selector: format!("@{alias}") });
+        }
+        return Ok(Source::LoggedModel { id: rest.to_owned() });
+    }
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    Ok(match scheme.as_deref() {
+        None | Some("file" | "") => Source::Local,
+        Some("mlflow-artifacts") => Source::Own,
+        Some("http" | "https") if uri.contains("/api/2.0/mlflow-artifacts/artifacts/") => Source::Own,
+        Some(_) => Source::Elsewhere,
+    })
+}
+
+fn foreign(uri: &str, id_name: &str) -> Error {
+    Error::invalid(format!(
+        "Invalid model version source: '{uri}'. The {id_name} request parameter must identify the resource that \
+         contains the source."
+    ))
+}
+
+/// A version's source, checked: what the version is registered with.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) source: String,
+    pub(crate) storage_location: String,
+    pub(crate) run_id: String,
+    pub(crate) model_id: Option<String>,
+}
+
+/// Checks that `uri` belongs to what the request names, and finds out where the files lie.
+pub(crate) async fn resolve(
+    tx: &mut Transaction,
+    uri: &str,
+    run_id: Option<&str>,
+    model_id: Option<&str>,
+) -> Result<Resolved> {
+    let named_run = run_id.filter(|id| !id.is_empty());
+    let named_model = model_id.filter(|id| !id.is_empty());
+    let source = parse(uri)?;
+    if let Source::Registered { name, selector } = &source {
+        return copy(tx, uri, name, selector, run_id, model_id).await;
+    }
+    check_no_escape(uri)?;
+    let mut resolved = Resolved {
+        source: uri.to_owned(),
+        storage_location: uri.to_owned(),
+        run_id: run_id.unwrap_or_default().to_owned(),
+        model_id: named_model.map(str::to_owned),
+    };
+    match (&source, named_model) {
+        (Source::LoggedModel { id }, Some(model)) if id == model => {}
+        (Source::LoggedModel { .. } | Source::Run { .. }, Some(_)) | (Source::LoggedModel { .. }, None) => {
+            return Err(foreign(uri, "model_id"));
+        }
+        (Source::Local | Source::Own, Some(model)) => {
+            let root = logged_model_root(tx, model).await?;
+            check_within(uri, &source, root.as_deref(), "model_id")?;
+        }
+        (Source::Run { id, .. }, None) if named_run == Some(id.as_str()) => {}
+        (Source::Run { .. }, None) => return Err(foreign(uri, "run_id")),
+        (Source::Local | Source::Own, None) => {
+            let root = match named_run {
+                Some(run) => repo::runs::by_id(tx, run).await?.map(|run| run.artifact_uri),
+                None => None,
+            };
+            check_within(uri, &source, root.as_deref(), "run_id")?;
+        }
+        (Source::Elsewhere | Source::Registered { .. }, _) => {}
+    }
+    if let Some(model) = named_model {
+        let (model, _) = logged_models::stored(tx, model).await?;
+        if matches!(source, Source::LoggedModel { .. }) {
+            resolved.storage_location = model.artifact_uri;
+        }
+        if resolved.run_id.is_empty() {
+            resolved.run_id = model.source_run_id.unwrap_or_default();
+        }
+    }
+    Ok(resolved)
+}
+
+/// A version made from another: it lies where that one lies, and has its run.
+async fn copy(
+    tx: &mut Transaction,
+    uri: &str,
+    name: &str,
+    selector: &str,
+    run_id: Option<&str>,
+    model_id: Option<&str>,
+) -> Result<Resolved> {
+    let model = models::required(tx, name).await?;
+    if models::is_prompt(&model.tags) {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{uri}'. Prompt versions cannot be used as model version sources."
+        )));
+    }
+    let newest = |stage: &str| {
+        let of_stage = model.latest_versions.iter().filter(|version| version.stage.eq_ignore_ascii_case(stage));
+        of_stage.map(|version| version.version).max()
+    };
+    let number = if let Some(alias) = selector.strip_prefix('@') {
+        model.aliases.iter().find(|found| found.alias == alias).map(|found| found.version)
+    } else if selector == "latest" {
+        model.latest_versions.iter().map(|version| version.version).max()
+    } else {
+        selector.parse().ok().or_else(|| newest(selector))
+    };
+    let missing = || Error::NotFound(format!("Model Version (name={name}, version={selector}) not found"));
+    let version = versions::required(tx, name, number.ok_or_else(missing)?).await?;
+    let run = version.run_id.clone().unwrap_or_default();
+    if run_id.is_some_and(|named| named != run) {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{uri}'. The run_id and model_id request parameters must match the \
+             referenced model version."
+        )));
+    }
+    Ok(Resolved {
+        source: format!("models:/{name}/{}", version.version),
+        storage_location: version.storage_location.or(version.source).unwrap_or_default(),
+        run_id: run,
+        model_id: model_id.filter(|id| !id.is_empty()).map(str::to_owned),
+    })
+}
+
+async fn logged_model_root(tx: &mut Transaction, id: &str) -> Result<Option<String>> {
+    let found = repo::logged_models::by_id(tx, id).await?;
+    let active = found.filter(|(_, stage)| *stage == LifecycleStage::Active);
+    Ok(active.map(|(model, _)| model.artifact_uri))
+}
+
+/// Refuses `..` and NUL in any encoding.
+fn check_no_escape(uri: &str) -> Result<()> {
+    let mut form = uri.to_owned();
+    loop {
+        if form.contains('\0') || form.split(['/', '\\']).any(|part| part == "..") {
+            return Err(Error::invalid(format!(
+                "Invalid model version source: '{uri}'. If supplying a source as an http, https, local file path, ftp, \
+                 objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path \
+                 references present. Please provide an absolute path."
+            )));
+        }
+        let decoded = percent_decoded(&form);
+        if decoded == form {
+            return Ok(());
+        }
+        form = decoded;
+    }
+}
+
+/// `text` with `%XX` replaced by what it stands for, once.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded: Vec<u8> = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                decoded.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Refuses a source outside of the artifacts at `root`.
+fn check_within(uri: &str, source: &Source, root: Option<&str>, id_name: &str) -> Result<()> {
+    let same_kind = root.filter(|root| parse(root).is_ok_and(|root| root == *source));
+    if same_kind.is_some_and(|root| is_within(uri, root)) {
+        return Ok(());
+    }
+    if *source == Source::Local {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{uri}'. To use a local path as a model version source, the {id_name} \
+             request parameter has to be specified and the local path has to be contained within the artifact \
+             directory of the run specified by the {id_name}."
+        )));
+    }
+    Err(foreign(uri, id_name))
+}
+
+/// Whether `uri` is `root` or below it, part by part.
+fn is_within(uri: &str, root: &str) -> bool {
+    let parts = |uri: &str| {
+        let bare = uri.strip_prefix("file://").or_else(|| uri.strip_prefix("file:")).unwrap_or(uri);
+        let parts = percent_decoded(bare);
+        parts.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let root = parts(root);
+    !root.is_empty() && parts(uri).starts_with(&root)
+}
+
+/// Where the files of a version lie, from its storage location: runs and logged models are looked up.
+pub(crate) async fn place(tx: &mut Transaction, uri: &str) -> Result<String> {
+    match parse(uri)? {
+        Source::Run { id, path } => {
+            let run = runs::required(tx, &id).await?;
+            Ok(crate::storage::append(&run.artifact_uri, &path))
+        }
+        Source::LoggedModel { id } => Ok(logged_models::stored(tx, &id).await?.0.artifact_uri),
+        Source::Registered { .. } | Source::Local | Source::Own | Source::Elsewhere => Ok(uri.to_owned()),
+    }
+}
+
+/// The logged model whose files lie at `uri`, if its path says so: `…/models/m-…/artifacts`.
+pub(crate) fn logged_model_at(uri: &str) -> Option<String> {
+    let is_id = |part: &&str| {
+        part.strip_prefix("m-").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|c| c.is_ascii_hexdigit()))
+    };
+    uri.split('/').find(is_id).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_told_apart() {
+        let run = |id: &str, path: &str| Source::Run { id: id.to_owned(), path: path.to_owned() };
+        let registered =
+            |name: &str, selector: &str| Source::Registered { name: name.to_owned(), selector: selector.to_owned() };
+        for (uri, source) in [
+            ("runs:/abc/model/x", run("abc", "model/x")),
+            ("models:/m-1", Source::LoggedModel { id: "m-1".to_owned() }),
+            ("models:/m/3", registered("m", "3")),
+            ("models:/m@champion", registered("m", "@champion")),
+            ("/srv/x", Source::Local),
+            ("file:///srv/x", Source::Local),
+            ("mlflow-artifacts:/0/x", Source::Own),
+            ("http://h/api/2.0/mlflow-artifacts/artifacts/0/x", Source::Own),
+            ("s3://b/x", Source::Elsewhere),
+        ] {
+            assert_eq!(parse(uri).unwrap(), source, "{uri}");
+        }
+        for uri in ["runs://host/abc/x", "runs:/abc", "models://host/m/1", "models:/"] {
+            assert!(parse(uri).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_refused_and_neighbours_are_outside() {
+        for uri in ["mlflow-artifacts:/0/../1", "s3://b/%2e%2e/x", "http://h/..%252fx", "file:///a%00"] {
+            assert!(check_no_escape(uri).is_err(), "{uri}");
+        }
+        assert!(is_within("mlflow-artifacts:/0/a/artifacts/m", "mlflow-artifacts:/0/a/artifacts"));
+        assert!(!is_within("mlflow-artifacts:/0/ab/artifacts", "mlflow-artifacts:/0/a"));
+        assert!(is_within("file:///srv/a/b", "/srv/a"));
+    }
+}

@@ -1,0 +1,56 @@
+//! From MLflow's artifact URIs to paths in this server's store.
+
+use artifacts::ArtifactPath;
+
+use crate::error::{Error, Result};
+
+/// The root of artifacts that this server keeps itself; clients reach them through its proxy.
+pub(crate) const OWN_ROOT: &str = "mlflow-artifacts:/";
+
+/// `uri` and `part` below it, as MLflow joins them.
+pub(crate) fn append(uri: &str, part: &str) -> String {
+    format!("{}/{part}", uri.strip_suffix('/').unwrap_or(uri))
+}
+
+/// The path of `uri` in this server's store, if it names one there: `mlflow-artifacts:/…` or the proxy's own address.
+pub(crate) fn own_path(uri: &str) -> Result<Option<ArtifactPath>> {
+    /// Where the proxy is, below a server's address.
+    const PROXY: &str = "/api/2.0/mlflow-artifacts/artifacts/";
+    let path = if let Some(rest) = uri.strip_prefix("mlflow-artifacts:") {
+        match rest.strip_prefix("//") {
+            Some(authority) => authority.split_once('/').map_or("", |(_, path)| path),
+            None => rest.trim_start_matches('/'),
+        }
+    } else if uri.starts_with("http://") || uri.starts_with("https://") {
+        match uri.split_once(PROXY) {
+            Some((_, path)) => path,
+            None => return Ok(None),
+        }
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(ArtifactPath::parse(path)?))
+}
+
+/// The path of `uri`, which is where `subject`'s files lie.
+pub(crate) fn required(uri: &str, subject: &str) -> Result<ArtifactPath> {
+    own_path(uri)?.ok_or_else(|| Error::Elsewhere { subject: subject.to_owned(), uri: uri.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_artifacts_have_a_path_and_others_none() {
+        let path = |uri: &str| own_path(uri).unwrap().map(|path| path.to_string());
+        assert_eq!(path("mlflow-artifacts:/0/abc/artifacts").as_deref(), Some("0/abc/artifacts"));
+        assert_eq!(path("mlflow-artifacts://host:5000/0/abc").as_deref(), Some("0/abc"));
+        assert_eq!(path("http://h/api/2.0/mlflow-artifacts/artifacts/0/x").as_deref(), Some("0/x"));
+        assert_eq!(path("s3://bucket/0"), None);
+        assert_eq!(path("file:///srv/0"), None);
+        assert!(own_path("mlflow-artifacts:/../x").is_err());
+        assert_eq!(append(OWN_ROOT, "0"), "mlflow-artifacts:/0");
+        assert_eq!(append("s3://b/root/", "m"), "s3://b/root/m");
+    }
+}

@@ -1,0 +1,93 @@
+//! Tags of runs; the one that holds the name keeps the run's name in step.
+
+use database::Transaction;
+use serde_json::Value as Json;
+
+use crate::{
+    KeyValue, RunInfo, Service,
+    error::{Error, Result},
+    repo, rules,
+    runs::{self, NAME_TAG},
+};
+
+/// The tag that lists the models which a run logged the old way.
+const LOGGED_MODELS_TAG: &str = "mlflow.log-model.history";
+
+impl Service {
+    /// Sets a tag of a run.
+    ///
+    /// # Errors
+    /// When it is not allowed, or the run is deleted or missing.
+    pub async fn set_tag(&self, run_id: &str, tag: KeyValue) -> Result<()> {
+        let value = rules::checked_tag(&tag.key, &tag.value, "")?;
+        let tag = KeyValue::new(tag.key.clone(), value);
+        let run_id = run_id.to_owned();
+        self.database
+            .write(async move |tx| {
+                let run = runs::required_active(tx, &run_id).await?;
+                set(tx, run, std::slice::from_ref(&tag)).await
+            })
+            .await
+    }
+
+    /// Removes a tag of a run.
+    ///
+    /// # Errors
+    /// When there is no such tag, or the run is deleted or missing.
+    pub async fn delete_tag(&self, run_id: &str, key: &str) -> Result<()> {
+        let (run_id, key) = (run_id.to_owned(), key.to_owned());
+        self.database
+            .write(async move |tx| {
+                runs::required_active(tx, &run_id).await?;
+                if repo::runs::delete_tag(tx, &run_id, &key).await? {
+                    return Ok(());
+                }
+                Err(Error::NotFound(format!("No tag with name: {key} in run with id {run_id}")))
+            })
+            .await
+    }
+
+    /// Adds a model to the run's history of logged models, as MLflow 2 clients do.
+    ///
+    /// # Errors
+    /// When the model is not described as MLflow does, or the run is deleted or missing.
+    pub async fn record_logged_model(&self, run_id: &str, model: Json) -> Result<()> {
+        let run_id = run_id.to_owned();
+        let model = history_entry(model);
+        self.database
+            .write(async move |tx| {
+                runs::required_active(tx, &run_id).await?;
+                let history = repo::runs::tag(tx, &run_id, LOGGED_MODELS_TAG).await?;
+                let mut history: Vec<Json> =
+                    history.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+                history.push(model.clone());
+                let value = Json::Array(history).to_string();
+                let value = rules::checked_tag(LOGGED_MODELS_TAG, &value, "")?;
+                repo::runs::set_tags(tx, &run_id, &[KeyValue::new(LOGGED_MODELS_TAG, value)]).await
+            })
+            .await
+    }
+}
+
+/// What the history keeps of a model: not what would make the tag long.
+fn history_entry(mut model: Json) -> Json {
+    if let Some(fields) = model.as_object_mut() {
+        fields.remove("metadata");
+        fields.remove("signature");
+        if let Some(flavors) = fields.get_mut("flavors").and_then(Json::as_object_mut) {
+            for flavor in flavors.values_mut().filter_map(Json::as_object_mut) {
+                flavor.remove("config");
+            }
+        }
+    }
+    model
+}
+
+/// Sets tags that were checked.
+pub(crate) async fn set(tx: &mut Transaction, mut run: RunInfo, tags: &[KeyValue]) -> Result<()> {
+    if let Some(name) = tags.iter().rfind(|tag| tag.key == NAME_TAG && !tag.value.is_empty()) {
+        run.name = Some(name.value.clone());
+        repo::runs::update(tx, &run).await?;
+    }
+    repo::runs::set_tags(tx, &run.id, tags).await
+}
