@@ -29,9 +29,7 @@ pub(crate) fn run(workspace: &Workspace, verbosity: Verbosity) -> anyhow::Result
     stage("build", &|| {
         cargo(workspace, &runner, &["test", "--no-run", "--quiet", "--profile", "ci", "--workspace", "--locked"])
     })?;
-    stage("demo", &|| {
-        demo::run(workspace, &demo::Options { verbosity, is_built: true, ..demo::Options::default() })
-    })?;
+    stage("demo", &|| demo::run(workspace, &demo::Options { verbosity, is_built: true, ..demo::Options::default() }))?;
     output::heading("test");
     output::line(format!("   so far: {}", took.join(", ")));
     test::run(workspace, &test::Options { verbosity, arguments: Vec::new() })

@@ -22,6 +22,8 @@ struct Told {
     author: String,
     /// May approve.
     approver: String,
+    /// Operates the feature store.
+    operator: String,
     /// The version that goes to production.
     version: u32,
     /// The release that brought it there.

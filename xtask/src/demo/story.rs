@@ -1,17 +1,17 @@
 //! The narrator: runs the commands of the story in the project's folder, keeps the server's addresses, and cleans up at the end.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::ledger::Ledger;
-use crate::output;
 use crate::process::{Runner, display};
 use crate::setup::python::Environment;
 use crate::time::{Spoken, Stopwatch};
+use crate::{output, process};
 
 /// The programs of the story and what they have come to.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct Story {
     python: Environment,
     dir: PathBuf,
     addresses: Value,
+    process: i64,
     ledger: Ledger,
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn text_at(json: &Value, pointer: &str) -> String {
 
 impl Story {
     pub(crate) fn new(runner: Runner, crosstie: PathBuf, python: Environment, dir: PathBuf) -> Self {
-        Self { runner, crosstie, python, dir, addresses: Value::Null, ledger: Ledger::default() }
+        Self { runner, crosstie, python, dir, addresses: Value::Null, process: 0, ledger: Ledger::default() }
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -96,22 +97,39 @@ impl Story {
 
     /// The same, with a token that the stock MLflow client shows.
     pub(crate) fn python_as(&self, token: Option<&str>, script: &Path, arguments: &[&str]) -> anyhow::Result<Answer> {
-        let mut command = Command::new(self.python.interpreter());
-        command.arg(script).args(arguments);
-        if let Some(api) = self.addresses["api"].as_str() {
-            command.env("MLFLOW_TRACKING_URI", format!("http://{api}"));
-        }
+        let mut command = self.script(script, arguments);
         if let Some(token) = token {
             command.env("MLFLOW_TRACKING_TOKEN", token).env("CROSSTIE_TOKEN", token);
         }
         self.run(command)
     }
 
-    fn run(&self, mut command: Command) -> anyhow::Result<Answer> {
+    /// Starts a script and leaves it running beside the story.
+    pub(crate) fn beside(&self, script: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
+        let mut command = self.script(script, arguments);
+        self.surround(&mut command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().with_context(|| format!("start {}", display(&command)))
+    }
+
+    fn script(&self, script: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.python.interpreter());
+        command.arg(script).args(arguments);
+        if let Some(api) = self.addresses["api"].as_str() {
+            command.env("MLFLOW_TRACKING_URI", format!("http://{api}"));
+        }
+        command
+    }
+
+    /// What surrounds every command of the story, as it would surround a user's.
+    fn surround(&self, command: &mut Command) {
         command.current_dir(&self.dir).stdin(Stdio::null());
-        // Steps find their Python as a user's would: by the active environment.
         command.env("VIRTUAL_ENV", self.python.folder()).env("PYTHONDONTWRITEBYTECODE", "1");
-        self.runner.show(&command);
+        self.runner.show(command);
+    }
+
+    fn run(&self, mut command: Command) -> anyhow::Result<Answer> {
+        self.surround(&mut command);
         let watch = Stopwatch::start();
         let result = command.output().with_context(|| format!("start {}", display(&command)))?;
         let took = watch.elapsed();
@@ -125,9 +143,13 @@ impl Story {
     /// Runs a command whose progress is worth watching, with its output passed through.
     pub(crate) fn aloud(&self, token: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let mut command = Command::new(&self.crosstie);
-        command.args(arguments).current_dir(&self.dir).stdin(Stdio::null()).env("CROSSTIE_TOKEN", token);
-        command.env("VIRTUAL_ENV", self.python.folder()).env("PYTHONDONTWRITEBYTECODE", "1");
-        self.runner.aloud(&mut command)
+        command.args(arguments).env("CROSSTIE_TOKEN", token);
+        self.surround(&mut command);
+        let status = command.status().with_context(|| format!("start {}", display(&command)))?;
+        if !status.success() {
+            bail!("{} ended with {status}", display(&command));
+        }
+        Ok(())
     }
 
     /// `crosstie up -d` on free ports; how long it took until everything answered.
@@ -135,12 +157,19 @@ impl Story {
         let ports = ["--port", "0", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"];
         let answer = self.crosstie(&[["up", "-d"].as_slice(), &ports].concat())?;
         let took = answer.took;
-        self.addresses = answer.expect("crosstie up")?["addresses"].take();
+        let mut up = answer.expect("crosstie up")?;
+        self.process = up["pid"].as_i64().context("`up` told no process id")?;
+        self.addresses = up["addresses"].take();
         Ok(took)
     }
 
     pub(crate) fn down(&mut self) -> anyhow::Result<()> {
         self.crosstie(&["down"])?.expect("crosstie down").map(drop)
+    }
+
+    /// SIGKILL: the server gets no chance to write anything down.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        process::answer(Command::new("kill").args(["-KILL", &self.process.to_string()])).map(drop)
     }
 
     /// Where the running server answers: `api`, `http`, `grpc`, `metrics`.

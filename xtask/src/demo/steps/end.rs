@@ -1,16 +1,79 @@
 //! Down and up again, by the book and by a kill: everything that was acknowledged is still there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 use super::{MODEL, Told, registry_script};
+use crate::demo::http;
 use crate::demo::story::{Story, text_at};
-use crate::time::Spoken;
+use crate::time::{Spoken, Stopwatch, pause};
+
+/// Enough acknowledged writes of each kind that the kill falls between others.
+const IN_FLIGHT: usize = 300;
+/// How long writing them may take.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     story.down()?;
     let took = story.up()?;
     story.ledger_mut().measure("up again, with everything in it", Spoken(took).to_string());
-    everything_is_there(story, told, "after down and up")
+    everything_is_there(story, told, "after down and up")?;
+    killed(story)?;
+    everything_is_there(story, told, "after kill -9 and up")
+}
+
+/// kill -9 while predictions are served and MLflow's client writes.
+fn killed(story: &mut Story) -> anyhow::Result<()> {
+    let (written, served) = (story.dir().join("state/written.txt"), story.dir().join("state/served.txt"));
+    let path = |file: &Path| file.to_str().context("the project's folder is not UTF-8").map(str::to_owned);
+    let (written_path, served_path) = (path(&written)?, path(&served)?);
+    let address = story.address("http")?;
+    let mut writer = story.beside(&registry_script(), &["write", &written_path])?;
+    let traffic = ["--protocol", "http", "--address", &address, "--requests", "1000000", "--ids", &served_path];
+    let mut caller = story.beside(Path::new("traffic.py"), &traffic)?;
+
+    let watch = Stopwatch::start();
+    while lines(&written).len() < IN_FLIGHT || lines(&served).len() < IN_FLIGHT {
+        if watch.elapsed() > WRITTEN_WITHIN {
+            writer.kill().ok();
+            caller.kill().ok();
+            bail!("too few writes: {} by MLflow, {} predictions", lines(&written).len(), lines(&served).len());
+        }
+        pause(Duration::from_millis(20));
+    }
+    story.kill()?;
+    writer.wait()?;
+    caller.wait()?;
+    let took = story.up()?;
+    story.ledger_mut().measure("up again after a kill, with recovery", Spoken(took).to_string());
+
+    let report = story.python(&registry_script(), &["written", &written_path])?.expect("reading the writes back")?;
+    let kept = report["missing"].as_array().is_some_and(Vec::is_empty);
+    let claim = format!("none of {} acknowledged MLflow writes was lost by kill -9", report["acknowledged"]);
+    story.ledger_mut().check(kept, claim, || report.to_string());
+
+    let listed = http::get(&story.address("api")?, "/crosstie/v1/predictions?limit=10000")?;
+    let listed: Value = serde_json::from_str(&listed.1).context("the list of predictions is not JSON")?;
+    let found: BTreeSet<String> =
+        listed["predictions"].as_array().into_iter().flatten().map(|one| text_at(one, "/id")).collect();
+    let acknowledged = lines(&served);
+    let lost: Vec<&String> = acknowledged.iter().filter(|id| !found.contains(*id)).collect();
+    let claim = format!("none of {} served predictions is missing in the log", acknowledged.len());
+    story.ledger_mut().check(lost.is_empty() && !acknowledged.is_empty(), claim, || {
+        format!("{} are: {:?}", lost.len(), lost.first())
+    });
+    Ok(())
+}
+
+/// Complete lines of a file that somebody may be writing; none if it is not there yet.
+fn lines(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    complete.lines().map(str::to_owned).collect()
 }
 
 fn everything_is_there(story: &mut Story, told: &Told, when: &str) -> anyhow::Result<()> {

@@ -6,8 +6,8 @@ use super::Told;
 use crate::demo::story::Story;
 use crate::time::Spoken;
 
-pub(super) fn tell(story: &mut Story, _told: &mut Told) -> anyhow::Result<()> {
-    let answer = story.crosstie(&["features", "materialize"])?;
+pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    let answer = story.crosstie_as(Some(&told.operator), &["features", "materialize"])?;
     let took = answer.took;
     let report = answer.expect("crosstie features materialize")?;
     let views = report["views"].as_array().cloned().unwrap_or_default();

@@ -62,8 +62,10 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     story.ledger_mut().check(token == 0o600, "the first token is kept in .crosstie/ for its owner alone", || {
         format!("mode {token:o}")
     });
-    told.author = token_for(story, "alice")?;
-    told.approver = token_for(story, "bob")?;
+    // Alice may approve, too: what keeps her from approving her own work is not her role.
+    told.author = token_for(story, "alice", "approver")?;
+    told.approver = token_for(story, "bob", "approver")?;
+    told.operator = token_for(story, "carol", "operator")?;
     Ok(())
 }
 
@@ -72,8 +74,7 @@ fn token_file(story: &Story) -> anyhow::Result<u32> {
     Ok(story.dir().join(".crosstie/token").metadata()?.permissions().mode() & 0o777)
 }
 
-/// Both may approve: what keeps an author from approving her own work is not her role.
-fn token_for(story: &Story, name: &str) -> anyhow::Result<String> {
-    let made = story.crosstie(&["token", "create", name, "--role", "approver"])?.expect("crosstie token create")?;
+fn token_for(story: &Story, name: &str, role: &str) -> anyhow::Result<String> {
+    let made = story.crosstie(&["token", "create", name, "--role", role])?.expect("crosstie token create")?;
     Ok(text_at(&made, "/token"))
 }
