@@ -42,6 +42,7 @@ def main():
     with mlflow.start_run(run_id=options.run_id), tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         mlflow.log_metrics(metrics)
+        mlflow.set_tag("crosstie.label", LABEL)
         table = pa.Table.from_pandas(rows[[*KEYS, TIME, LABEL, *FEATURES]], preserve_index=False)
         pq.write_table(table, folder / "evaluation.parquet", compression="zstd")
         report = {"rows": len(rows), "label": LABEL, "score": "probabilities[1]", **metrics, "customers": segments}
