@@ -3,8 +3,8 @@
     check_score.py --rows 200                        the newest predictions of the log
     crosstie explain ID --json | check_score.py -    one prediction, as it is explained
 
-What was served must be what anybody computes from what was logged. The last line printed is JSON: how many rows, and the
-largest difference; more than `--tolerance` is a failure.
+What was served must be what anybody computes from what was logged. The last line printed is JSON: how many rows, and
+the largest difference; more than `--tolerance` is a failure.
 """
 
 import argparse

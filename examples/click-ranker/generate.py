@@ -1,8 +1,8 @@
-"""Writes the world of this example as Parquet under data/: a recommender's customers, users, items and 30 days of impressions.
+"""Writes the world of this example as Parquet under data/: customers, users, items and a month of impressions.
 
 Day by day, what is shown is clicked with a probability that depends on the features as they stand that morning, so a
-model can learn it; the features are then computed anew from what was clicked. As in life, feature rows become known some
-time after they are true (`created_at`), some come much later, some never, and a few are corrected.
+model can learn it; the features are then computed anew from what was clicked. As in life, feature rows become known
+some time after they are true (`created_at`), some come much later, some never, and a few are corrected.
 
 The same options give the same bytes, `--until` included. By default the world ends this midnight (UTC), so that its
 newest features are fresh; for two equal runs on two days, say when it ends.
@@ -69,12 +69,12 @@ def parse_options():
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--until", type=midnight, default=None, help="date on whose midnight it ends (default: today)")
     options = parser.parse_args()
-    options.until = options.until or midnight(datetime.datetime.now(datetime.timezone.utc).date().isoformat())
+    options.until = options.until or midnight(datetime.datetime.now(datetime.UTC).date().isoformat())
     return options
 
 
 def midnight(text):
-    return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc)
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
 
 
 def clean(out):
@@ -159,7 +159,7 @@ class World:
         for day in range(-WARM_UP, self.days + 1):
             self.morning(day)
             shown = self.show(day, per_day + (rest if day == self.days - 1 else 0))
-            if 0 <= day:
+            if day >= 0:
                 labels.append(shown)
         columns = {name: np.concatenate([day[name] for day in labels[:-1]]) for name in labels[0]}
         self.tables["labels"] = self.label_table(columns, first_id=0)
@@ -191,7 +191,7 @@ class World:
         np.add.at(by_customer[1], self.user_customer, self.impressions_7d)
         self.customer_ctr_7d = ((by_customer[0] + 8) / (by_customer[1] + 100)).astype(np.float32)
 
-        date = datetime.datetime.fromtimestamp(midnight // 1_000_000, datetime.timezone.utc).date().isoformat()
+        date = datetime.datetime.fromtimestamp(midnight // 1_000_000, datetime.UTC).date().isoformat()
         if len(users):
             self.tables[f"user_activity/{date}"] = self.rows(
                 midnight,

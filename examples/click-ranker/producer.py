@@ -1,5 +1,5 @@
-"""A producer of fresher feature values: for some users who are active today, it pushes newer rows of `user_activity` and
-`user_profile` to the online store, and then lands the same rows in the offline source, as a nightly job would.
+"""A producer of fresher feature values: for some users who are active today, it pushes newer rows of `user_activity`
+and `user_profile` to the online store, and then lands the same rows in the offline source, as a nightly job would.
 
 `--lowercase-countries` is the mistake that the parity gate exists for: what is pushed has countries in lower case, what
 lands has not. `--no-land` leaves the offline source behind, so that the pushed rows are ahead of it.
@@ -31,7 +31,7 @@ def main():
     parser.add_argument("--no-land", action="store_true", help="do not write the rows to the offline source")
     options = parser.parse_args()
 
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     users = active_users(options)
     rows = {
         "user_activity": newest(options.data, "user_activity", users),

@@ -115,7 +115,7 @@ def drive(gateway, rows, options):
         versions[version] += 1
         predictions.append(prediction)
         scores.extend(float(score) for score in probabilities[:, 1])
-        for row, (clicked, purchased) in enumerate(zip(part["clicked"], part["purchased"])):
+        for row, (clicked, purchased) in enumerate(zip(part["clicked"], part["purchased"], strict=True)):
             for event, happened in [("click", clicked), ("purchase", purchased)]:
                 if happened:
                     outcomes.append({"prediction_id": f"{prediction}:{row}", "event": event, "value": 1.0})

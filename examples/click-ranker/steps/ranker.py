@@ -25,7 +25,7 @@ def tensors(rows):
 
 
 def split(rows, share):
-    """Rows before and after the moment that leaves `share` of them for evaluation: the future is what it is judged on."""
+    """Rows before and after the moment that leaves `share` of them for evaluation: the future is what counts."""
     rows = rows.sort_values([TIME, *KEYS], kind="stable").reset_index(drop=True)
     cut = int(len(rows) * (1 - share))
     return rows.iloc[:cut], rows.iloc[cut:]

@@ -1,8 +1,9 @@
 """Freezes the label rows under the digest of everything that training will read, and prints that digest.
 
 The digest is that of a manifest: each Parquet file of the data folder with its own SHA-256. So two runs that print the
-same digest read the same bytes, and `state/snapshots/<digest>/manifest.json` says which file differs between two others.
-The label rows are copied beside it; the feature sources are read where they lie, and the manifest tells if they change.
+same digest read the same bytes, and `state/snapshots/<digest>/manifest.json` says which file differs between two
+others. The label rows are copied beside it; the feature sources are read where they lie, and the manifest tells if they
+change.
 """
 
 import argparse
