@@ -128,6 +128,9 @@ impl Database {
     where
         F: AsyncFn(&mut Transaction) -> Result<()> + Send + 'static,
     {
+        if in_transaction() {
+            return Err(Error::Nested);
+        }
         let (work, answer) = Closure::with_answer(closure);
         match &*self.engine {
             Engine::Sqlite(engine) => engine.write(work).await?,

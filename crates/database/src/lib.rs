@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! let name = name.to_owned();
-//! let id: i64 = database
+//! let changed = database
 //!     .write(async move |tx| {
-//!         let row = tx.row("INSERT INTO thing (name) VALUES ($1) RETURNING id", params![&name]).await?;
-//!         row.ok_or(Error::Lost)?.get("id").map_err(Error::from)
+//!         let row = tx.row("SELECT id FROM thing WHERE name = $1", params![&name]).await?;
+//!         let Some(row) = row else { return Err(Error::NotFound { name: name.clone() }) };
+//!         let id: i64 = row.get("id")?;
+//!         Ok(tx.execute("UPDATE thing SET seen = $1 WHERE id = $2", params![true, id]).await?)
 //!     })
 //!     .await?;
 //! ```

@@ -28,6 +28,9 @@ const CONNECTIONS: u32 = 16;
 /// How long to wait for a connection before the database counts as away.
 const CONNECT: Duration = Duration::from_secs(3);
 
+/// Prepared statements kept per connection: more than the house has.
+const STATEMENTS: usize = 512;
+
 /// How often a closure is run before a conflict is the caller's. With the waits below this takes about three seconds.
 const ATTEMPTS: u32 = 20;
 
@@ -56,6 +59,7 @@ impl Engine {
         let options = PgConnectOptions::from_str(uri)
             .map_err(malformed)?
             .application_name("crosstie")
+            .statement_cache_capacity(STATEMENTS)
             .options([("idle_in_transaction_session_timeout", IDLE)])
             .disable_statement_logging();
         let (lane, ended) = Lane::start("postgres").map_err(|error| Error::of_connection(error.into()))?;

@@ -141,6 +141,9 @@ on_both! {
         let inner = db.clone();
         let outcome = db.write(async move |_| inner.read(async |_| Ok::<_, Error>(())).await).await;
         assert!(matches!(outcome, Err(Error::Nested)));
+        let inner = db.clone();
+        let outcome = db.read(async move |_| inner.migrate("nested", &[]).await).await;
+        assert!(matches!(outcome, Err(Error::Nested)));
     }
 
     async fn a_read_cannot_write_and_sees_one_snapshot(db: Database) {
