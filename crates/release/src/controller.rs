@@ -86,9 +86,11 @@ impl Controller {
 
     async fn try_pass(&mut self) -> Result<(), Error> {
         let Some(epoch) = self.lead().await? else { return Ok(()) };
+        // Before reading, not after: a job that ends meanwhile has changed what is about to be read.
+        self.jobs.retain(|_, job| !job.is_done());
         let filter = Filter { model: None, open_only: true, limit: MOST_OPEN };
         let open = self.service.list(filter).await?;
-        self.jobs.retain(|id, job| !job.is_done() && open.iter().any(|release| release.id == *id));
+        self.jobs.retain(|id, _| open.iter().any(|release| release.id == *id));
         for release in &open {
             self.advance(release, epoch).await?;
         }

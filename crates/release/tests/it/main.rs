@@ -1,0 +1,9 @@
+//! Releases from creation to rollback, on both databases, with ports that the tests hold in their hands.
+
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod controller;
+mod lifecycle;
+mod refusals;
+mod rollback;
+mod world;
