@@ -89,16 +89,16 @@ impl RunOptions {
 /// # Errors
 /// When the run's own files cannot be written. A step that fails is in the report.
 pub async fn run(
-    plan: Plan,
+    plan: &Plan,
     executor: Arc<dyn Executor>,
-    options: RunOptions,
+    options: &RunOptions,
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
 ) -> Result<RunReport, Error> {
     let scratch = options.dir.join("scratch");
     tokio::fs::create_dir_all(&scratch).await.map_err(|source| Error::Folder { path: scratch.clone(), source })?;
     let name = plan.run_name(&options.uid);
-    let run = Run { plan: &plan, executor: executor.as_ref(), options: &options, name, scratch, events, cancel };
+    let run = Run { plan, executor: executor.as_ref(), options, name, scratch, events, cancel };
     run.to_the_end().await
 }
 

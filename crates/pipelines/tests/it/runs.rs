@@ -23,7 +23,7 @@ async fn run_in(dir: &Path, plan: &Plan, tags: &[(&str, &str)]) -> (RunReport, V
         }
         events
     };
-    let running = run(plan.clone(), Arc::new(LocalExecutor::new()), options, sender, CancellationToken::new());
+    let running = run(plan, Arc::new(LocalExecutor::new()), &options, sender, CancellationToken::new());
     let (report, events) = tokio::join!(running, collect);
     (report.expect("the run can write its files"), events)
 }
@@ -149,7 +149,7 @@ async fn cancelling_ends_what_runs_and_starts_nothing_more() {
             }
         }
     };
-    let running = run(plan, Arc::new(LocalExecutor::new()), options, sender, cancel.clone());
+    let running = run(&plan, Arc::new(LocalExecutor::new()), &options, sender, cancel.clone());
     let (report, ()) = tokio::join!(running, watch);
     let report = report.unwrap();
     assert!(report.cancelled && !report.succeeded());
@@ -172,6 +172,6 @@ async fn tasks_that_do_not_wait_for_each_other_run_at_once() {
     drop(receiver);
     let options = RunOptions::new(Uuid::from_u128(7), dir.path().join("run"), dir.path().to_owned())
         .with_parallelism(std::num::NonZeroUsize::new(2).unwrap());
-    let report = run(plan, Arc::new(LocalExecutor::new()), options, sender, CancellationToken::new()).await.unwrap();
+    let report = run(&plan, Arc::new(LocalExecutor::new()), &options, sender, CancellationToken::new()).await.unwrap();
     assert!(report.succeeded(), "{}", report.render());
 }
