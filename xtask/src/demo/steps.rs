@@ -45,6 +45,9 @@ const STEPS: &[(&str, Step)] = &[
     ("8 The end", end::tell),
 ];
 
+/// What a release must pass.
+const GATES: &[&str] = &["lineage", "schema", "parity", "quality", "latency"];
+
 /// The model of the reference project.
 const MODEL: &str = "click-ranker";
 
@@ -60,9 +63,14 @@ pub(super) fn tell(story: &mut Story, seed: Option<u64>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The story's own script for the stock MLflow client.
+/// A script of the story's own, beside those of the reference project.
+fn demo_script(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/demo").join(name)
+}
+
+/// What the story does with the stock MLflow client.
 fn registry_script() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/registry.py"))
+    demo_script("registry.py")
 }
 
 /// `click-ranker/1`.

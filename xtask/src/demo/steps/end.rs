@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::{MODEL, Told, registry_script};
+use super::{MODEL, Told, demo_script, registry_script};
 use crate::demo::http;
 use crate::demo::story::{Story, text_at};
 use crate::time::{Spoken, Stopwatch, pause};
@@ -33,8 +33,7 @@ fn killed(story: &mut Story) -> anyhow::Result<()> {
     let (written_path, served_path) = (path(&written)?, path(&served)?);
     let address = story.address("http")?;
     let mut writer = story.beside(&registry_script(), &["write", &written_path])?;
-    let traffic = ["--protocol", "http", "--address", &address, "--requests", "1000000", "--ids", &served_path];
-    let mut caller = story.beside(Path::new("traffic.py"), &traffic)?;
+    let mut caller = story.beside(&demo_script("until_killed.py"), &[&address, &served_path])?;
 
     let watch = Stopwatch::start();
     while lines(&written).len() < IN_FLIGHT || lines(&served).len() < IN_FLIGHT {

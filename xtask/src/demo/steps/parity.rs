@@ -32,7 +32,7 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
         format!("the release of {} is stopped by the gate `parity`", version_name(version)),
         || created.text.clone(),
     );
-    let evidence = &gate["evidence"];
+    let evidence = &gate["evidence"]["report"];
     let first = &evidence["first_differences"][0];
     let complete = ["/entity", "/feature", "/online/value", "/offline/value", "/online/origin"];
     let shown = complete.iter().all(|pointer| first.pointer(pointer).is_some_and(|value| !value.is_null()));

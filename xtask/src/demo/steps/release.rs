@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use super::lineage::gate;
-use super::{MODEL, Told, registry_script, version_name};
+use super::lineage::{by_hand, gate};
+use super::{GATES, MODEL, Told, registry_script, version_name};
 use crate::demo::story::{Story, text_at};
 use crate::time::{Spoken, Stopwatch, pause};
-
-const GATES: &[&str] = &["lineage", "schema", "parity", "quality", "latency"];
 
 /// From approval to serving; the gateway polls its plan each second.
 const LIVE_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    by_hand(story, told)?;
     let created = story.crosstie_as(Some(&told.author), &["release", "create", &version_name(told.version)])?;
     story.note_time("five gates", created.took);
     let ledger = story.ledger_mut();

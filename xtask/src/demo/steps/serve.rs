@@ -43,7 +43,8 @@ fn traffic(story: &mut Story, told: &mut Told, protocol: &str) -> anyhow::Result
         format!("latency over {protocol}, one row, p50 / p95"),
         format!("{:.1} / {:.1} ms", latency("p50_ms"), latency("p95_ms")),
     );
-    told.prediction = text_at(&report, "/prediction_ids/0");
+    // The answer names the request; a prediction is a row of it.
+    told.prediction = format!("{}:0", text_at(&report, "/prediction_ids/0"));
     Ok(())
 }
 
