@@ -135,6 +135,8 @@ pub struct InputSpec {
     pub shape: Vec<i64>,
     /// What it is to the gateway.
     pub role: InputRole,
+    /// Whether a request may leave it out.
+    pub optional: bool,
 }
 
 /// What an input is to the gateway.
@@ -160,12 +162,6 @@ impl InputRole {
             Self::RequestValue => "request_value",
             Self::Override => "override",
         }
-    }
-
-    /// Whether a request may leave it out.
-    #[must_use]
-    pub const fn is_optional(self) -> bool {
-        matches!(self, Self::Override)
     }
 }
 

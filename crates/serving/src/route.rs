@@ -90,9 +90,9 @@ mod tests {
         let number = Tensor::column("user_id", TensorData::Int64(vec![7, 8]));
         let text = Tensor::column("user_id", TensorData::Bytes(vec!["7".into()]));
         let key = RouteKey::Entity("7".to_owned());
-        assert_eq!(RouteKey::of(Some("user_id"), &[number.clone()], request), key);
+        assert_eq!(RouteKey::of(Some("user_id"), std::slice::from_ref(&number), request), key);
         assert_eq!(RouteKey::of(Some("user_id"), &[text], request), key);
-        assert_eq!(RouteKey::of(Some("item_id"), &[number.clone()], request), RouteKey::Request(request));
+        assert_eq!(RouteKey::of(Some("item_id"), std::slice::from_ref(&number), request), RouteKey::Request(request));
         assert_eq!(RouteKey::of(None, &[number], request), RouteKey::Request(request));
     }
 

@@ -7,7 +7,8 @@ use types::{ModelName, Schema};
 use super::Service;
 use crate::{
     Error, InputRole, InputSpec, ModelMetadata, VersionPlan, VersionState, VersionStatistics, VersionStatus,
-    fleet::Live, inputs::wire_type,
+    fleet::{Live, ModelRoute},
+    inputs::wire_type,
 };
 
 /// How this gateway stands.
@@ -86,16 +87,20 @@ impl Service {
     /// # Errors
     /// When it does not serve.
     pub fn metadata(&self, model: &str, version: Option<u32>) -> Result<ModelMetadata, Error> {
-        let routes = self.inner.fleet.routes();
         let live = self.live(model, version)?;
-        Ok(ModelMetadata {
-            model: live.plan.version.model.clone(),
-            version: live.plan.version.version,
-            versions: routes.model(model)?.serving(),
-            backend: live.plan.backend.clone(),
-            inputs: caller_inputs(&live.plan, live.schema()),
-            schema: live.schema().clone(),
-        })
+        Ok(describe(&live, self.inner.fleet.routes().model(model)?))
+    }
+
+    /// What a version takes and gives, also one that gets no traffic; waits while it is being loaded. For gates.
+    ///
+    /// # Errors
+    /// When it is not in the plan or did not load, with the reason.
+    pub async fn candidate_metadata(&self, model: &str, version: u32) -> Result<ModelMetadata, Error> {
+        self.wait_until_loaded(model, version).await;
+        let routes = self.inner.fleet.routes();
+        let route = routes.model(model)?;
+        let (live, _) = route.named(model, version, true)?;
+        Ok(describe(&live, route))
     }
 
     /// How this gateway and each of its models stand.
@@ -148,17 +153,31 @@ impl Service {
     }
 }
 
-/// What a caller sends: the model's own inputs; or, when features are added here, entity keys and request values, and as
-/// replacements for what would be looked up the features.
+fn describe(live: &Live, route: &ModelRoute) -> ModelMetadata {
+    ModelMetadata {
+        model: live.plan.version.model.clone(),
+        version: live.plan.version.version,
+        versions: route.serving(),
+        backend: live.plan.backend.clone(),
+        inputs: caller_inputs(&live.plan, live.schema()),
+        schema: live.schema().clone(),
+    }
+}
+
+/// What a caller sends: the model's own inputs; or, when features are added here, entity keys and request values, and what
+/// may replace a lookup: single features, or all of the model's own inputs at once.
 fn caller_inputs(plan: &VersionPlan, schema: &Schema) -> Vec<InputSpec> {
-    if plan.features.is_empty() {
-        let own = schema.inputs.iter().map(|spec| InputSpec {
+    let own = |optional: bool| {
+        schema.inputs.iter().map(move |spec| InputSpec {
             name: spec.name.clone(),
             datatype: spec.datatype,
             shape: spec.shape.clone(),
             role: InputRole::Model,
-        });
-        return own.collect();
+            optional,
+        })
+    };
+    if plan.features.is_empty() {
+        return own(false).collect();
     }
     let given = |name: &str| plan.request_values.iter().any(|(value, _)| value == name);
     let overrides = plan.feature_types.iter().filter(|(name, _)| !given(name));
@@ -173,7 +192,11 @@ fn caller_inputs(plan: &VersionPlan, schema: &Schema) -> Vec<InputSpec> {
             datatype: wire_type(*value_type),
             shape: vec![-1],
             role,
+            optional: role == InputRole::Override,
         })
     });
-    described.collect()
+    let mut inputs: Vec<InputSpec> = described.collect();
+    let unnamed = own(true).filter(|spec| !inputs.iter().any(|input| input.name == spec.name)).collect::<Vec<_>>();
+    inputs.extend(unnamed);
+    inputs
 }
