@@ -1,0 +1,98 @@
+//! The artifact proxy: clients upload and download through HTTP, streamed both ways, and need no storage credentials.
+
+use std::io;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    response::{IntoResponse as _, Response},
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+use http::{
+    HeaderValue, Method,
+    header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+};
+use registry::FileInfo;
+use serde_json::json;
+use types::ErrorKind;
+
+use super::{Answer, Fields, MlflowState, READS, WRITES, done, wire};
+use crate::{
+    error::{Error, MlflowError},
+    routes::Route,
+};
+
+const PREFIXES: [&str; 2] = ["/api/2.0/mlflow-artifacts", "/ajax-api/2.0/mlflow-artifacts"];
+
+pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for prefix in PREFIXES {
+        let one = format!("{prefix}/artifacts/{{*path}}");
+        routes.push(Route::new(Method::GET, format!("{prefix}/artifacts"), READS, list, state.clone()));
+        routes.push(Route::new(Method::GET, one.as_str(), READS, download, state.clone()));
+        routes.push(Route::new(Method::PUT, one.as_str(), WRITES, upload, state.clone()));
+        routes.push(Route::new(Method::DELETE, one.as_str(), WRITES, delete, state.clone()));
+        for step in ["create", "complete", "abort"] {
+            routes.push(Route::new(Method::POST, format!("{prefix}/mpu/{step}/{{*path}}"), WRITES, no_multipart, ()));
+        }
+        routes.push(Route::new(Method::GET, format!("{prefix}/presigned/{{*path}}"), READS, no_presigned, ()));
+    }
+    routes
+}
+
+/// A path in the store; escapes are refused in every encoding.
+fn parse(path: &str) -> Result<artifacts::ArtifactPath, Error> {
+    Ok(artifacts::ArtifactPath::parse(path)?)
+}
+
+async fn list(State(state): State<MlflowState>, fields: Fields) -> Answer {
+    let folder = parse(fields.text_or_empty("path")?)?;
+    let entries = state.artifacts.list(&folder).await.map_err(Error::from)?;
+    let files = entries.into_iter().map(|entry| {
+        wire::file(&FileInfo {
+            path: entry.path.name().to_owned(),
+            is_dir: entry.is_dir,
+            size: (!entry.is_dir).then_some(entry.size),
+        })
+    });
+    let files: Vec<_> = files.collect();
+    Ok(Json(if files.is_empty() { json!({}) } else { json!({ "files": files }) }))
+}
+
+async fn download(State(state): State<MlflowState>, Path(path): Path<String>) -> Result<Response, MlflowError> {
+    let path = parse(&path)?;
+    let object = state.artifacts.get(&path).await.map_err(Error::from)?;
+    let mut response = Body::from_stream(object.content).into_response();
+    let headers = response.headers_mut();
+    // A browser must never run what someone uploaded.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(object.size));
+    Ok(response)
+}
+
+async fn upload(State(state): State<MlflowState>, Path(path): Path<String>, body: Body) -> Answer {
+    let path = parse(&path)?;
+    let content = body.into_data_stream().map_err(io::Error::other).boxed();
+    state.artifacts.put(&path, content).await.map_err(Error::from)?;
+    done()
+}
+
+async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> Answer {
+    let path = parse(&path)?;
+    state.artifacts.delete_prefix(&path).await.map_err(Error::from)?;
+    done()
+}
+
+/// Clients fall back to a plain upload on exactly this text.
+async fn no_multipart() -> Answer {
+    let message = "Multipart upload is not supported for the current artifact repository";
+    Err(Error::new(ErrorKind::Unimplemented, message).into())
+}
+
+async fn no_presigned() -> Answer {
+    let message = "Multipart download is not supported for the current artifact repository";
+    Err(Error::new(ErrorKind::Unimplemented, message).into())
+}
