@@ -48,9 +48,9 @@ pub(super) fn by_hand(story: &mut Story, told: &Told) -> anyhow::Result<()> {
     let made = made.expect("registering a version by hand")?;
     let version = made["version"].as_u64().and_then(|version| u32::try_from(version).ok()).unwrap_or_default();
     let created = story.crosstie_as(Some(&told.author), &["release", "create", &version_name(version)])?;
-    let gate = gate(&created.json, "lineage");
+    let verdict = text_at(&gate(&created.json, "lineage"), "/verdict");
     story.ledger_mut().check(
-        !created.succeeded && text_at(&gate, "/verdict") == "failed",
+        !created.succeeded && verdict == "failed",
         format!("{}, registered by hand, fails the gate `lineage`", version_name(version)),
         || created.text.clone(),
     );
