@@ -3,13 +3,17 @@
 //! On loopback nobody is an editor, unless tokens are required; on any other address nobody is refused.
 
 use axum::{
+    Router,
     extract::{Request, State},
-    middleware::Next,
+    middleware::{self, Next},
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, header::{AUTHORIZATION, WWW_AUTHENTICATE}};
-use types::{ErrorKind, Principal};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, WWW_AUTHENTICATE},
+};
+use types::{ErrorKind, Principal, Role};
 
 use crate::{
     error::{Error, Shape},
@@ -72,14 +76,17 @@ fn article(principal: &Principal) -> &'static str {
 /// The token in `Authorization: Bearer TOKEN` or `Basic USER:TOKEN`.
 fn token_of(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
-    let malformed = || Error::new(ErrorKind::Unauthenticated, "the Authorization header is neither `Bearer TOKEN` nor `Basic …`");
+    let malformed =
+        || Error::new(ErrorKind::Unauthenticated, "the Authorization header is neither `Bearer TOKEN` nor `Basic …`");
     let (scheme, rest) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(Some(rest.trim().to_owned()));
     }
     if scheme.eq_ignore_ascii_case("basic") {
         let pair = STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        return pair.and_then(|pair| pair.split_once(':').map(|(_, token)| Some(token.to_owned()))).ok_or_else(malformed);
+        return pair
+            .and_then(|pair| pair.split_once(':').map(|(_, token)| Some(token.to_owned())))
+            .ok_or_else(malformed);
     }
     Err(malformed())
 }
@@ -99,9 +106,17 @@ pub(crate) async fn admit(
             let unauthenticated = error.kind == ErrorKind::Unauthenticated;
             let mut response = shape.render(error);
             if unauthenticated {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"crosstie\", Bearer"));
+                response
+                    .headers_mut()
+                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"crosstie\", Bearer"));
             }
             response
         }
     }
+}
+
+/// `pages`, each of which a viewer may see; browsers ask for the token as the password.
+pub fn guarded(pages: Router, gate: &Gate) -> Router {
+    let reads = (gate.clone(), Access::Role(Role::Viewer), Shape::Crosstie);
+    pages.layer(middleware::from_fn_with_state(reads, admit))
 }

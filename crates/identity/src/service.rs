@@ -184,8 +184,8 @@ impl Service {
     ///
     /// # Errors
     /// When the statement fails.
-    pub async fn record(tx: &mut Transaction, entry: &AuditEntry) -> Result<()> {
-        Ok(repo::record(tx, entry).await?)
+    pub async fn record(tx: &mut Transaction, entry: &AuditEntry) -> database::Result<()> {
+        repo::record(tx, entry).await
     }
 
     /// Adds an entry to the trail for something that commits nothing else, such as a refusal.

@@ -23,6 +23,7 @@ mod models;
 mod names;
 mod page;
 mod params;
+mod released;
 mod repo;
 mod rules;
 mod run_search;
@@ -37,6 +38,7 @@ mod tags;
 mod version_search;
 mod versions;
 
+pub use released::TrainingRun;
 pub use authors::Author;
 pub use entities::{
     Alias, Dataset, DatasetInput, Experiment, KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus, Metric,

@@ -13,11 +13,11 @@ use crate::ParseError;
 pub enum Role {
     /// Reads everything, changes nothing.
     Viewer,
-    /// Logs runs, registers versions, asks for releases.
+    /// Logs runs, registers versions, writes features, asks for releases.
     Editor,
     /// Approves releases and waives gates, of others' versions.
     Approver,
-    /// Pauses, aborts, rolls back, materializes by hand.
+    /// Pauses, aborts, rolls back; loads and unloads by hand.
     Operator,
     /// Makes and revokes tokens.
     Admin,

@@ -138,3 +138,11 @@ pub(crate) async fn version_of_alias(tx: &mut Transaction, name: &str, alias: &s
     let row = tx.row(select, params![name, alias]).await?;
     Ok(row.map(|row| row.get("version")).transpose()?)
 }
+
+/// The version that `alias` points to, for each model that has it.
+pub(crate) async fn with_alias(tx: &mut Transaction, alias: &str) -> Result<Vec<(String, u32)>> {
+    let select = "SELECT name, version FROM registered_model_aliases
+        WHERE workspace = 'default' AND alias = $1 ORDER BY name";
+    let rows = tx.rows(select, params![alias]).await?;
+    rows.iter().map(|row| Ok((row.get("name")?, row.get("version")?))).collect()
+}

@@ -1,0 +1,126 @@
+//! What serves, as a gateway's traffic plan: the assignments of releases, and for models that were never released the
+//! version that the alias `production` names.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use features::ReadPlan;
+use release::{Assignment, Pinned};
+use serving::{BoxError, Canary, ModelPlan, PlanSource, TrafficPlan, VersionPlan};
+use types::{Digest, ModelName, ModelVersion};
+
+use crate::project::{Project, ProjectStore};
+
+/// The alias that mirrors stable, and that alone decides what serves of a model without a declaration.
+pub(crate) const PRODUCTION: &str = "production";
+/// The backend of every version that this version of Crosstie serves.
+const ONNX: &str = "onnx";
+
+/// Composes plans.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    releases: release::Service,
+    registry: registry::Service,
+    projects: Arc<ProjectStore>,
+    /// The digests of versions that serve by alias; a registered version's files do not change, and if they do, it is
+    /// refused at load.
+    digests: Mutex<HashMap<ModelVersion, Digest>>,
+}
+
+impl Plans {
+    /// Composes plans from what is released, and what is aliased.
+    pub(crate) fn new(releases: release::Service, registry: registry::Service, projects: Arc<ProjectStore>) -> Self {
+        Self { releases, registry, projects, digests: Mutex::default() }
+    }
+
+    async fn compose(&self) -> Result<TrafficPlan> {
+        let mut plan = TrafficPlan::default();
+        for assignment in self.releases.assignments().await? {
+            plan.revision = plan.revision.max(assignment.revision);
+            let model = self.model(&assignment).await.with_context(|| format!("cannot plan {}", assignment.model))?;
+            plan.models.insert(assignment.model.clone(), model);
+        }
+        for (model, version) in self.registry.aliased(PRODUCTION).await? {
+            if !plan.models.contains_key(&model) {
+                plan.models.insert(model.clone(), self.by_alias(model, version).await?);
+            }
+        }
+        Ok(plan)
+    }
+
+    async fn model(&self, assignment: &Assignment) -> Result<ModelPlan> {
+        let mut plan = ModelPlan::default();
+        if let Some(pinned) = &assignment.stable {
+            let project = self.projects.by_digest(pinned.project_digest).await?;
+            if let Some(declared) = project.models.get(&assignment.model) {
+                plan.route_by.clone_from(&declared.route_by);
+                plan.segments.clone_from(&declared.segments);
+            }
+            plan.stable = Some(self.version(&assignment.model, pinned).await?);
+        }
+        if let Some(canary) = &assignment.canary {
+            let version = self.version(&assignment.model, &canary.pinned).await?;
+            plan.canary = Some(Canary { version, weight: canary.weight });
+        }
+        for pinned in assignment.candidates.iter().chain(&assignment.previous) {
+            let planned = plan.versions().any(|version| version.version.version == pinned.version);
+            if !planned {
+                plan.others.push(self.version(&assignment.model, pinned).await?);
+            }
+        }
+        Ok(plan)
+    }
+
+    async fn version(&self, model: &ModelName, pinned: &Pinned) -> Result<VersionPlan> {
+        let project = self.projects.by_digest(pinned.project_digest).await?;
+        version_plan(&project, model, pinned)
+    }
+
+    async fn by_alias(&self, model: ModelName, version: u32) -> Result<ModelPlan> {
+        let version = ModelVersion::new(model, version);
+        let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&version).copied();
+        let digest = match known {
+            Some(digest) => digest,
+            None => {
+                let digest = self.registry.artifact_digest(&version).await?;
+                self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), digest);
+                digest
+            }
+        };
+        Ok(ModelPlan { stable: Some(VersionPlan::plain(version, ONNX, digest)), ..ModelPlan::default() })
+    }
+}
+
+/// A pinned version, with the features that its project declares for it.
+pub(crate) fn version_plan(project: &Project, model: &ModelName, pinned: &Pinned) -> Result<VersionPlan> {
+    let version = ModelVersion::new(model.clone(), pinned.version);
+    let mut plan = VersionPlan::plain(version, ONNX, pinned.artifact_digest);
+    plan.release = Some(pinned.release.to_string());
+    let Some(declared) = project.models.get(model) else { return Ok(plan) };
+    let references = project.features_of(declared);
+    let read = ReadPlan::new(&project.definitions, &references)?;
+    plan.features = references.iter().map(ToString::to_string).collect();
+    plan.feature_digests = pinned.feature_digests.clone();
+    plan.entity_keys = read.entity_keys().iter().map(|key| (key.name.clone(), key.value_type)).collect();
+    plan.request_values = read.request_values().to_vec();
+    plan.feature_types =
+        read.features().iter().map(|feature| (feature.name().to_owned(), feature.value_type)).collect();
+    Ok(plan)
+}
+
+#[async_trait]
+impl PlanSource for Plans {
+    async fn current(&self) -> Result<TrafficPlan, BoxError> {
+        Ok(self.compose().await?)
+    }
+}
+
+/// The digests that the project in force has for `model`'s features.
+pub(crate) fn feature_digests(project: &Project, model: &ModelName) -> Result<BTreeMap<String, Digest>> {
+    let Some(declared) = project.models.get(model) else { return Ok(BTreeMap::new()) };
+    Ok(project.definitions.digests(&project.features_of(declared))?)
+}

@@ -1,0 +1,30 @@
+//! Tells gateways and registry what a release decided: gateways are woken, and the alias `production` follows stable.
+
+use async_trait::async_trait;
+use release::{Assignment, PortError, TrafficControl};
+use runtime::Signal;
+use types::{ModelName, ModelVersion};
+
+use super::{candidates::from_registry, plan_source::PRODUCTION};
+
+/// Wakes gateways, and projects the alias.
+#[derive(Debug)]
+pub(crate) struct Projection {
+    pub(crate) registry: registry::Service,
+    pub(crate) plan_changed: Signal,
+}
+
+#[async_trait]
+impl TrafficControl for Projection {
+    async fn apply(&self, model: &ModelName, assignment: &Assignment) -> Result<(), PortError> {
+        self.plan_changed.notify();
+        let projected = match &assignment.stable {
+            Some(pinned) => {
+                let version = ModelVersion::new(model.clone(), pinned.version);
+                self.registry.project_alias(&version, PRODUCTION).await
+            }
+            None => self.registry.clear_alias(model, PRODUCTION).await,
+        };
+        projected.map_err(from_registry)
+    }
+}

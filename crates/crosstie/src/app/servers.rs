@@ -1,0 +1,185 @@
+//! The four listeners: bound before anything else, so that a taken port is said at once; closed before requests drain.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use api::{
+    auth::Gate,
+    inference::InferenceState,
+    mlflow::MlflowState,
+    predictions::PredictionsState,
+    routes::{Access, Route, router},
+    system::{Status, SystemState},
+};
+use axum::{Router, serve::ListenerExt as _};
+use http::{Method, header::CONTENT_TYPE};
+use runtime::Tasks;
+use telemetry::Metrics;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use types::Role;
+
+use super::Services;
+use crate::{settings::Settings, state_dir::Addresses};
+
+/// The roles of the four ports, in the order of [`Settings::ports`], and the flags that choose them.
+const ROLES: [(&str, &str); 4] =
+    [("api", "--port"), ("http", "--http-port"), ("grpc", "--grpc-port"), ("metrics", "--metrics-port")];
+/// The text format of Prometheus.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Bound listeners, in the order of the roles.
+pub(super) type Listeners = [TcpListener; 4];
+
+/// Binds all four.
+///
+/// # Errors
+/// When a port is taken or may not be used; the error names the flag that chooses another.
+pub(super) async fn bind(settings: &Settings) -> Result<Listeners> {
+    let [api, http, grpc, metrics] = settings.ports;
+    Ok([
+        bind_one(settings.host, api, ROLES[0].1).await?,
+        bind_one(settings.host, http, ROLES[1].1).await?,
+        bind_one(settings.host, grpc, ROLES[2].1).await?,
+        bind_one(settings.host, metrics, ROLES[3].1).await?,
+    ])
+}
+
+async fn bind_one(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind((host, port)).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow!("port {port} on {host} is in use: choose another with {flag} (0 takes a free one)")
+        }
+        _ => anyhow!(error).context(format!("cannot listen on {host}:{port}; choose another with {flag}")),
+    })
+}
+
+/// Where they listen.
+///
+/// # Errors
+/// When the operating system does not say.
+pub(super) fn addresses(listeners: &Listeners) -> Result<Addresses> {
+    let address = |(listener, (role, _)): (&TcpListener, (&str, &str))| -> Result<(String, String)> {
+        let address: SocketAddr = listener.local_addr().context("a listener has no address")?;
+        Ok((role.to_owned(), address.to_string()))
+    };
+    listeners.iter().zip(ROLES).map(address).collect()
+}
+
+/// The running servers.
+#[derive(Debug)]
+pub(super) struct Servers {
+    close: CancellationToken,
+    running: tokio::sync::Mutex<JoinSet<()>>,
+}
+
+impl Servers {
+    /// Stops accepting; what is in flight goes on.
+    pub(super) fn close(&self) {
+        self.close.cancel();
+    }
+
+    /// Waits until every connection has ended, or `deadline` has passed.
+    pub(super) async fn closed(&self, deadline: Duration) {
+        let mut running = self.running.lock().await;
+        let all = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(deadline, all).await.is_err() {
+            tracing::warn!("some connections were cut off");
+        }
+    }
+}
+
+/// The routes of the API port.
+pub(crate) fn api_routes(services: &Services, status: Arc<dyn Status>) -> Vec<Route> {
+    let system = SystemState {
+        identity: services.identity.clone(),
+        registry: services.registry.clone(),
+        projects: Arc::clone(&services.projects) as _,
+        explanations: Arc::clone(&services.explanations) as _,
+        status,
+    };
+    let mlflow = MlflowState { registry: services.registry.clone(), artifacts: services.artifacts.clone() };
+    let mut routes = api::mlflow::routes(&mlflow);
+    routes.extend(api::system::routes(&system));
+    routes.extend(api::features::routes(&services.features));
+    routes.extend(api::releases::routes(&services.releases));
+    routes.extend(api::predictions::routes(&predictions(services)));
+    routes
+}
+
+fn predictions(services: &Services) -> PredictionsState {
+    PredictionsState { log: services.log.clone(), clock: services.clock.clone() }
+}
+
+/// The routes of the inference port.
+pub(crate) fn inference_routes(services: &Services) -> Vec<Route> {
+    let mut routes = api::inference::routes(&inference(services));
+    routes.extend(api::predictions::outcome_routes(&predictions(services)));
+    routes
+}
+
+fn inference(services: &Services) -> InferenceState {
+    InferenceState { serving: services.serving.clone(), version: env!("CARGO_PKG_VERSION") }
+}
+
+/// The route of the metrics port.
+pub(crate) fn metrics_routes(metrics: &Metrics) -> Vec<Route> {
+    let scrape = |axum::extract::State(metrics): axum::extract::State<Metrics>| async move {
+        ([(CONTENT_TYPE, EXPOSITION)], metrics.render())
+    };
+    vec![Route::new(Method::GET, "/metrics", Access::Role(Role::Viewer), scrape, metrics.clone())]
+}
+
+/// Serves on all four listeners.
+///
+/// # Errors
+/// None yet; kept for servers that check their settings.
+pub(super) fn serve(
+    listeners: Listeners,
+    services: &Services,
+    status: Arc<dyn Status>,
+    anonymous: bool,
+    _tasks: &Tasks,
+) -> Result<Servers> {
+    let gate = Gate::new(services.identity.clone(), anonymous);
+    let close = CancellationToken::new();
+    let mut running = JoinSet::new();
+    let [api, http, grpc, metrics] = listeners;
+    let api_router = router(api_routes(services, status), &gate);
+    spawn_http(&mut running, "api", api, api_router, &close);
+    spawn_http(&mut running, "http", http, router(inference_routes(services), &gate), &close);
+    spawn_http(&mut running, "metrics", metrics, router(metrics_routes(&services.metrics), &gate), &close);
+    let stop = close.clone().cancelled_owned();
+    let state = inference(services);
+    running.spawn(async move {
+        if let Err(error) = api::inference::serve_grpc(grpc, state, gate, stop).await {
+            tracing::error!(server = "grpc", %error, "a server ended");
+        }
+    });
+    Ok(Servers { close, running: running.into() })
+}
+
+fn spawn_http(
+    running: &mut JoinSet<()>,
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+    close: &CancellationToken,
+) {
+    // Small answers must not wait for the next segment's acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection has no TCP_NODELAY");
+        }
+    });
+    let stop = close.clone().cancelled_owned();
+    running.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            tracing::error!(server = name, %error, "a server ended");
+        }
+    });
+}

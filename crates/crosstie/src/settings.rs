@@ -1,0 +1,176 @@
+//! What `crosstie up` is told: by flags, by environment (clap reads both), by `crosstie.yaml`, and where nothing is said
+//! by the laptop's defaults. The result is one value without options, so that wiring decides nothing.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `crosstie.yaml`: where the project's stores are and who may call. Targets (dev, staging, prod) override stores.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProjectFile {
+    /// The format of this file: 1.
+    pub(crate) version: FormatVersion,
+    /// A name for the console and logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) project: Option<String>,
+    /// Where things are kept, by URI.
+    #[serde(default)]
+    pub(crate) stores: Stores,
+    /// Refuse callers without a token on loopback, too.
+    #[serde(default)]
+    pub(crate) require_token: bool,
+}
+
+/// Version 1 of the project files' format, the only one yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u32", into = "u32")]
+#[schemars(with = "u32")]
+pub(crate) struct FormatVersion;
+
+impl TryFrom<u32> for FormatVersion {
+    type Error = String;
+    fn try_from(version: u32) -> Result<Self, String> {
+        if version == 1 { Ok(Self) } else { Err(format!("this program reads version 1, not {version}")) }
+    }
+}
+
+impl From<FormatVersion> for u32 {
+    fn from(FormatVersion: FormatVersion) -> Self {
+        1
+    }
+}
+
+/// Stores by URI. What is absent is under the project's `.crosstie/`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stores {
+    /// `sqlite:PATH` or `postgres://…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<String>,
+    /// `file:DIR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) artifacts: Option<String>,
+    /// `redb:FILE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) online_store: Option<String>,
+}
+
+/// Flags of `crosstie up`, which win over the project file.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct UpFlags {
+    /// The address to listen on. Any other than loopback needs a token to exist first.
+    #[arg(long, default_value = "127.0.0.1", env = "CROSSTIE_HOST")]
+    pub(crate) host: IpAddr,
+    /// MLflow's REST API, Crosstie's own and the console; 0 takes a free port.
+    #[arg(long, default_value_t = 5000, env = "CROSSTIE_PORT")]
+    pub(crate) port: u16,
+    /// Inference over HTTP; 0 takes a free port.
+    #[arg(long, default_value_t = 8000, env = "CROSSTIE_HTTP_PORT")]
+    pub(crate) http_port: u16,
+    /// Inference over gRPC; 0 takes a free port.
+    #[arg(long, default_value_t = 8001, env = "CROSSTIE_GRPC_PORT")]
+    pub(crate) grpc_port: u16,
+    /// Prometheus' metrics; 0 takes a free port.
+    #[arg(long, default_value_t = 8002, env = "CROSSTIE_METRICS_PORT")]
+    pub(crate) metrics_port: u16,
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_DATABASE", alias = "backend-store-uri")]
+    pub(crate) database: Option<String>,
+    /// The artifact store: file:DIR.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_ARTIFACTS", alias = "artifacts-destination")]
+    pub(crate) artifacts: Option<String>,
+    /// Where new experiments keep their artifacts, as clients see it. The default goes through this server.
+    #[arg(long, value_name = "URI", default_value = "mlflow-artifacts:/", env = "CROSSTIE_DEFAULT_ARTIFACT_ROOT")]
+    pub(crate) default_artifact_root: String,
+    /// The online store: redb:FILE.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_ONLINE_STORE")]
+    pub(crate) online_store: Option<String>,
+    /// ONNX Runtime's library (libonnxruntime.so). Looked for in the active or the project's virtual environment otherwise.
+    #[arg(long, value_name = "FILE", env = "CROSSTIE_ONNXRUNTIME")]
+    pub(crate) onnxruntime: Option<PathBuf>,
+    /// Written once everything answers: the addresses, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Everything that wiring needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The project folder.
+    pub(crate) dir: PathBuf,
+    /// Its `.crosstie/`.
+    pub(crate) state: PathBuf,
+    /// Where to listen.
+    pub(crate) host: IpAddr,
+    /// Ports: API, inference HTTP, gRPC, metrics.
+    pub(crate) ports: [u16; 4],
+    /// The database's URI.
+    pub(crate) database: String,
+    /// The artifact store's URI.
+    pub(crate) artifacts: String,
+    /// Where experiments keep artifacts.
+    pub(crate) default_artifact_root: String,
+    /// The online store's URI.
+    pub(crate) online_store: String,
+    /// ONNX Runtime's library, if it was named.
+    pub(crate) onnxruntime: Option<PathBuf>,
+    /// Whether loopback callers need a token.
+    pub(crate) require_token: bool,
+    /// Where to write the addresses.
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Flags over project file over defaults.
+    ///
+    /// # Errors
+    /// When a URI's scheme is not one that this version has.
+    pub(crate) fn resolve(dir: &Path, flags: UpFlags, project: &ProjectFile) -> Result<Self> {
+        let state = dir.join(".crosstie");
+        let stores = &project.stores;
+        let pick = |flag: Option<String>, file: &Option<String>, scheme: &str, default: &str| {
+            let uri =
+                flag.or_else(|| file.clone()).unwrap_or_else(|| format!("{scheme}:{}", state.join(default).display()));
+            absolute(dir, scheme, uri)
+        };
+        let settings = Self {
+            dir: dir.to_path_buf(),
+            host: flags.host,
+            ports: [flags.port, flags.http_port, flags.grpc_port, flags.metrics_port],
+            database: pick(flags.database, &stores.database, "sqlite", "crosstie.db"),
+            artifacts: pick(flags.artifacts, &stores.artifacts, "file", "artifacts"),
+            default_artifact_root: flags.default_artifact_root,
+            online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
+            onnxruntime: flags.onnxruntime,
+            require_token: project.require_token,
+            ready_file: flags.ready_file,
+            state,
+        };
+        check_scheme("--database", &settings.database, &["sqlite:", "postgres:", "postgresql:"], "")?;
+        check_scheme("--artifacts", &settings.artifacts, &["file:", "/", "."], "; s3: comes later")?;
+        check_scheme("--online-store", &settings.online_store, &["redb:"], "; redis: comes later")?;
+        Ok(settings)
+    }
+}
+
+/// `scheme:relative` becomes relative to the project folder, not to where the command happens to run.
+fn absolute(dir: &Path, scheme: &str, uri: String) -> String {
+    match uri.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) {
+        Some(path) if !path.starts_with('/') => format!("{scheme}:{}", dir.join(path).display()),
+        Some(_) | None => uri,
+    }
+}
+
+fn check_scheme(flag: &str, uri: &str, known: &[&str], later: &str) -> Result<()> {
+    if !known.iter().any(|scheme| uri.starts_with(scheme)) {
+        let scheme = uri.split(':').next().unwrap_or(uri);
+        bail!("{flag}: `{scheme}:` is not a store that this version has; use {}{later}", known[0]);
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The program as its users meet it: the built binary, run in folders of its own, on ports that nobody else has.
+//!
+//! What the services promise is tested beside them. Here is what only the whole can show: that it starts and stops, what it says when it cannot, and
+//! that a kill loses nothing that was acknowledged.
+
+mod durability;
+mod program;
+mod project_files;
+mod starting;
+mod workflows;
