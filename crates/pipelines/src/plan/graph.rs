@@ -33,6 +33,7 @@ impl Graph {
                 problems.push(Problem::new(format!("{path}.tasks[{index}].name"), message));
             }
         }
+        check_style(path, tasks, problems);
         let dependencies: Vec<BTreeSet<usize>> = tasks
             .iter()
             .enumerate()
@@ -77,15 +78,27 @@ impl Graph {
     }
 }
 
+/// Argo's rules for the two ways to say it: one of them in a whole graph, and then no name that begins with a digit.
+fn check_style(path: &str, tasks: &[Task], problems: &mut Vec<Problem>) {
+    let is_depends_used = tasks.iter().any(|task| task.depends.is_some());
+    for (index, task) in tasks.iter().enumerate() {
+        let has_dependencies = task.dependencies.as_ref().is_some_and(|names| !names.is_empty());
+        let path = format!("{path}.tasks[{index}]");
+        if is_depends_used && has_dependencies {
+            let message = "cannot be used in a graph that also uses `depends`";
+            problems.push(Problem::new(format!("{path}.dependencies"), message));
+        }
+        if (is_depends_used || has_dependencies) && task.name.starts_with(|first: char| first.is_ascii_digit()) {
+            let message = "cannot begin with a digit in a graph with `depends` or `dependencies`";
+            problems.push(Problem::new(format!("{path}.name"), message));
+        }
+    }
+}
+
 /// The tasks that `task` names as those before it.
 fn edges(path: &str, task: &Task, indices: &BTreeMap<String, usize>, problems: &mut Vec<Problem>) -> BTreeSet<usize> {
-    let (path, names) = match (&task.dependencies, &task.depends) {
-        (Some(_), Some(_)) => {
-            problems.push(Problem::new(format!("{path}.depends"), "cannot stand beside `dependencies`"));
-            return BTreeSet::new();
-        }
-        (Some(names), None) => (format!("{path}.dependencies"), names.clone()),
-        (None, Some(expression)) => {
+    let (path, names) = match (&task.depends, &task.dependencies) {
+        (Some(expression), _) => {
             let path = format!("{path}.depends");
             match conjunction(expression) {
                 Ok(names) => (path, names),
@@ -95,6 +108,7 @@ fn edges(path: &str, task: &Task, indices: &BTreeMap<String, usize>, problems: &
                 }
             }
         }
+        (None, Some(names)) => (format!("{path}.dependencies"), names.clone()),
         (None, None) => return BTreeSet::new(),
     };
     let mut found = BTreeSet::new();

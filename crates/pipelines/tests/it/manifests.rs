@@ -87,7 +87,7 @@ fn another_kind_is_refused() {
 #[test]
 fn cycles_are_named() {
     let tasks = "- { name: a, template: step }\n\
-                 - { name: b, template: step, dependencies: [a, d] }\n\
+                 - { name: b, template: step, depends: a && d }\n\
                  - { name: c, template: step, depends: b }\n\
                  - { name: d, template: step, depends: a && c }";
     let problems = refused(&manifest(tasks, STEP));
@@ -107,10 +107,18 @@ fn only_a_conjunction_of_names_can_be_depended_on() {
         let expected = format!("spec.templates[0].dag.tasks[2].depends: `{expression}` is not run here");
         assert!(problems[0].starts_with(&expected), "{problems:?}");
     }
-    let both = "- { name: a, template: step }\n- { name: b, template: step, depends: a, dependencies: [a] }";
+}
+
+#[test]
+fn depends_and_dependencies_cannot_be_mixed_as_in_argo() {
+    let tasks = "- { name: 1st, template: step }\n- { name: b, template: step, depends: 1st }\n\
+                 - { name: c, template: step, dependencies: [b] }";
     assert_eq!(
-        refused(&manifest(both, STEP)),
-        ["spec.templates[0].dag.tasks[1].depends: cannot stand beside `dependencies`"]
+        refused(&manifest(tasks, STEP)),
+        [
+            "spec.templates[0].dag.tasks[0].name: cannot begin with a digit in a graph with `depends` or `dependencies`",
+            "spec.templates[0].dag.tasks[2].dependencies: cannot be used in a graph that also uses `depends`",
+        ]
     );
 }
 

@@ -55,7 +55,7 @@ async fn values_are_handed_from_task_to_task() {
     let tasks = r#"
 - name: last
   template: say
-  depends: length
+  dependencies: [length]
   arguments: { parameters: [{ name: text, value: "{{tasks.length.outputs.parameters.length}}/{{tasks.length.outputs.parameters.note}}/{{workflow.name}}" }] }
 - name: length
   template: measure
