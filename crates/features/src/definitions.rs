@@ -161,3 +161,6 @@ pub struct OnDemandFile {
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
     serde_json::Value::deserialize(deserializer).map(Some)
 }
+
+#[cfg(test)]
+mod tests;

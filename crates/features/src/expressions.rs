@@ -39,8 +39,12 @@ pub(crate) use cast::{cast_to, castable, is_text};
 use crate::suggest::{closest, hint};
 use functions::Functions;
 
-/// Longer text is no expression that a person wrote, and nests deeper than a planner's stack reaches.
+/// Longer text is no expression that a person wrote.
 const LONGEST: usize = 4096;
+/// Evaluation recurses; a thread of the runtime has stack for several times this.
+const DEEPEST: usize = 128;
+/// Planning recurses too, before the depth is known; text of the longest length needs some 10 MB.
+const PLANNING_STACK: usize = 64 << 20;
 
 /// What is wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -86,6 +90,10 @@ impl Compiled {
     /// When the text does not parse, names an unknown column or function, is not deterministic, or gives a type that
     /// does not become `output` without loss.
     pub fn new(sql: &str, available: &[(&str, DataType)], output: ValueType) -> Result<Self, Error> {
+        with_stack(|| Self::compile(sql, available, output))
+    }
+
+    fn compile(sql: &str, available: &[(&str, DataType)], output: ValueType) -> Result<Self, Error> {
         let ast = parse(sql)?;
         let mut fields = Vec::new();
         for name in free_columns(&ast)? {
@@ -99,6 +107,7 @@ impl Compiled {
         let inputs = Arc::new(Schema::new(fields));
         let schema = DFSchema::try_from(Arc::clone(&inputs)).map_err(|error| reword(&error))?;
         let expr = resolve(ast, &schema).map_err(|error| reword(&error))?;
+        lint::refuse_depth(&expr, DEEPEST)?;
         lint::refuse_unpredictable(&expr)?;
         let physical = plan(expr, &schema, output)?;
         Ok(Self { sql: sql.into(), inputs, output, physical })
@@ -128,7 +137,17 @@ impl Compiled {
 /// # Errors
 /// As [`Compiled::new`], types apart.
 pub fn columns_of(sql: &str) -> Result<Vec<String>, Error> {
-    free_columns(&parse(sql)?)
+    with_stack(|| free_columns(&parse(sql)?))
+}
+
+/// Runs `work` where it may recurse deeply.
+fn with_stack<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    std::thread::scope(|scope| {
+        let planner = std::thread::Builder::new().name("expression-planner".to_owned()).stack_size(PLANNING_STACK);
+        let planner = planner.spawn_scoped(scope, work);
+        let planner = planner.map_err(|error| Error::new(format!("there is no thread to plan it on: {error}")))?;
+        planner.join().unwrap_or_else(|_| Err(Error::new("the planner failed on it")))
+    })
 }
 
 fn parse(sql: &str) -> Result<ast::Expr, Error> {
@@ -157,6 +176,7 @@ fn free_columns(ast: &ast::Expr) -> Result<Vec<String>, Error> {
         let schema = DFSchema::try_from(Schema::new(fields)).map_err(|error| reword(&error))?;
         let error = match resolve(ast.clone(), &schema) {
             Ok(expr) => {
+                lint::refuse_depth(&expr, DEEPEST)?;
                 lint::refuse_unpredictable(&expr)?;
                 return Ok(names);
             }
@@ -249,6 +269,9 @@ fn reword(error: &DataFusionError) -> Error {
             reason: format!("there is no function `{name}`"),
             suggestion: closest(name, known.iter().map(String::as_str)),
         };
+    }
+    if reason == "RecursionLimitExceeded" {
+        reason = "it nests too deeply";
     }
     if let Some(parser) = reason.strip_prefix("ParserError(\"").and_then(|rest| rest.strip_suffix("\")")) {
         reason = parser;

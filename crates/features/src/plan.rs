@@ -269,6 +269,3 @@ fn fits(name: &str, expected: ValueType, value: &Value) -> Result<(), Error> {
         Some(_) | None => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;

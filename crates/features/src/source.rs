@@ -154,13 +154,14 @@ fn reader_fields(schema: &Schema, wanted: &[usize]) -> Vec<arrow::datatypes::Fie
 
 /// The type that a column leaves here as.
 fn normalized(kind: &DataType) -> DataType {
-    match kind {
+    if let DataType::Timestamp(unit, _) = kind {
         // Nanoseconds stay: the join needs them, and expressions cast.
-        DataType::Timestamp(unit, _) => DataType::Timestamp(*unit, Some(crate::columns::UTC.into())),
-        DataType::Dictionary(_, value) => normalized(value),
-        text if expressions::is_text(text) => crate::columns::data_type(ValueType::String),
-        other => other.clone(),
+        return DataType::Timestamp(*unit, Some(crate::columns::UTC.into()));
     }
+    if expressions::is_text(kind) {
+        return crate::columns::data_type(ValueType::String);
+    }
+    if let DataType::Dictionary(_, value) = kind { normalized(value) } else { kind.clone() }
 }
 
 fn normalize(column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {

@@ -1,24 +1,17 @@
 //! From files to [`Definitions`]: every name is checked and resolved, and every problem is told, not only the first.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-};
+mod on_demand;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use types::{Value, ValueType};
 
 use super::{
-    Definitions, Feature, FeatureFile, FeatureFileEntry, FeatureRef, FeatureViewFile, JoinKey, OnDemand, OnDemandFile,
-    SourceFile, SourceSpec, TypedName, View, digest,
+    Definitions, Feature, FeatureFile, FeatureFileEntry, FeatureViewFile, JoinKey, SourceFile, SourceSpec, TypedName,
+    View, digest,
     reference::{ON_DEMAND, REQUEST},
 };
-use crate::{
-    columns::data_type,
-    expressions::{self, Compiled},
-    online::Layout,
-    suggest::closest,
-};
+use crate::{expressions, online::Layout, suggest::closest};
 
 /// Something in the files that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,112 +240,6 @@ impl Composer {
                 let message = format!("the default {json} is not {kind}; write `none` to pass null to the model");
                 self.problem(format!("{path}.default"), message, None);
                 None
-            }
-        }
-    }
-
-    fn on_demand(&mut self, files: &[FeatureFile]) {
-        let mut open: Vec<(usize, String, &OnDemandFile)> = Vec::new();
-        for (file, content) in files.iter().enumerate() {
-            for (place, entry) in content.on_demand_features.iter().enumerate() {
-                self.file = file;
-                let path = format!("on_demand_features[{place}]");
-                self.column_name(&format!("{path}.name"), &entry.name);
-                if open.iter().any(|(_, _, other)| other.name == entry.name) {
-                    let message = format!("there are two on-demand features `{}`", entry.name);
-                    self.problem(format!("{path}.name"), message, None);
-                } else {
-                    open.push((file, path, entry));
-                }
-            }
-        }
-        // Each round compiles those whose inputs are known; what is left when a round compiles none is a circle.
-        let all: BTreeSet<&str> = open.iter().map(|(_, _, entry)| entry.name.as_str()).collect();
-        loop {
-            let before = open.len();
-            open.retain(|(file, path, entry)| {
-                self.file = *file;
-                self.compile(path, entry, &all)
-            });
-            if open.is_empty() || open.len() == before {
-                break;
-            }
-        }
-        for (file, path, entry) in open {
-            self.file = file;
-            let message = format!("the on-demand feature `{}` is computed from itself, by way of others", entry.name);
-            self.problem(format!("{path}.expression"), message, None);
-        }
-    }
-
-    /// Whether it must wait for others.
-    fn compile(&mut self, path: &str, entry: &OnDemandFile, on_demand: &BTreeSet<&str>) -> bool {
-        let place = format!("{path}.expression");
-        let columns = match expressions::columns_of(&entry.expression) {
-            Ok(columns) => columns,
-            Err(error) => {
-                self.problem(place, error.reason, error.suggestion);
-                return false;
-            }
-        };
-        let mut inputs = Vec::new();
-        for column in &columns {
-            match self.resolve(column, on_demand) {
-                Ok(Some(input)) => inputs.push(input),
-                Ok(None) => return true,
-                Err((message, suggestion)) => {
-                    self.problem(place, message, suggestion);
-                    return false;
-                }
-            }
-        }
-        let available: Vec<(&str, _)> =
-            inputs.iter().map(|(reference, kind)| (reference.name(), data_type(*kind))).collect();
-        let compiled = match Compiled::new(&entry.expression, &available, entry.value_type) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                self.problem(place, error.reason, error.suggestion);
-                return false;
-            }
-        };
-        let default = self.default_value(path, entry.default.as_ref(), entry.value_type);
-        let feature = OnDemand {
-            name: entry.name.clone(),
-            value_type: entry.value_type,
-            expression: entry.expression.clone(),
-            digest: digest::of_on_demand(&entry.expression, entry.value_type, &default, &inputs),
-            default,
-            description: entry.description.clone(),
-            inputs: inputs.into_iter().map(|(reference, _)| reference).collect(),
-            compiled,
-        };
-        self.made.on_demand.insert(entry.name.clone(), Arc::new(feature));
-        false
-    }
-
-    /// What a short name stands for; `None` if it is an on-demand feature that is not compiled yet.
-    fn resolve(
-        &self,
-        name: &str,
-        on_demand: &BTreeSet<&str>,
-    ) -> Result<Option<(FeatureRef, ValueType)>, (String, Option<String>)> {
-        let candidates: Vec<FeatureRef> = self.made.references().filter(|known| known.name() == name).collect();
-        if candidates.len() > 1
-            || (candidates.len() == 1 && on_demand.contains(name) && !matches!(candidates[0], FeatureRef::OnDemand(_)))
-        {
-            let all: Vec<String> = candidates.iter().map(ToString::to_string).collect();
-            return Err((format!("`{name}` could be any of {}", all.join(", ")), None));
-        }
-        match candidates.into_iter().next() {
-            Some(reference) => {
-                let kind = self.made.value_type(&reference).map_err(|error| (error.to_string(), None))?;
-                Ok(Some((reference, kind)))
-            }
-            None if on_demand.contains(name) => Ok(None),
-            None => {
-                let known: Vec<FeatureRef> = self.made.references().collect();
-                let suggestion = closest(name, known.iter().map(FeatureRef::name));
-                Err((format!("there is no feature or request value `{name}`"), suggestion))
             }
         }
     }

@@ -16,7 +16,7 @@ struct ViewForm<'a> {
     event_time: &'a str,
     created: Option<&'a str>,
     ttl_micros: Option<i64>,
-    features: Vec<(&'a str, ValueType, String, &'a Option<Value>)>,
+    features: Vec<(&'a str, ValueType, String, Option<&'a Value>)>,
 }
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct OnDemandForm<'a> {
     on_demand: u32,
     expression: &'a str,
     value_type: ValueType,
-    default: &'a Option<Value>,
+    default: Option<&'a Value>,
     inputs: Vec<(String, ValueType)>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn of_view(keys: &[JoinKey], source: &SourceSpec, ttl: Option<Duratio
         event_time: &source.event_time,
         created: source.created.as_deref(),
         ttl_micros: ttl.map(Duration::as_micros),
-        features: features.iter().map(|f| (f.name.as_str(), f.value_type, f.sql(), &f.default)).collect(),
+        features: features.iter().map(|f| (f.name.as_str(), f.value_type, f.sql(), f.default.as_ref())).collect(),
     })
 }
 
@@ -45,7 +45,7 @@ pub(super) fn of_view(keys: &[JoinKey], source: &SourceSpec, ttl: Option<Duratio
 pub(super) fn of_on_demand(
     expression: &str,
     value_type: ValueType,
-    default: &Option<Value>,
+    default: Option<&Value>,
     inputs: &[(FeatureRef, ValueType)],
 ) -> Digest {
     let inputs = inputs.iter().map(|(reference, kind)| (reference.to_string(), *kind)).collect();

@@ -27,11 +27,10 @@ pub(crate) fn castable(from: &DataType, to: ValueType) -> bool {
 
 /// Whether a column holds text, in any of Arrow's encodings.
 pub(crate) fn is_text(kind: &DataType) -> bool {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, value) => is_text(value),
-        _another_type_of_arrow => false,
+    if let DataType::Dictionary(_, value) = kind {
+        return is_text(value);
     }
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// `array` as `to`, nulls kept; the reason if a value would change. Rounding a double to a declared float32 is what the
@@ -88,10 +87,7 @@ fn to_micros(
 }
 
 fn zone_of(kind: &DataType) -> Option<std::sync::Arc<str>> {
-    match kind {
-        DataType::Timestamp(_, zone) => zone.clone(),
-        _another_type_of_arrow => None,
-    }
+    if let DataType::Timestamp(_, zone) = kind { zone.clone() } else { None }
 }
 
 /// Whole numbers beyond 2^53 (2^24 for float32) would silently become their neighbours.

@@ -6,27 +6,62 @@
 
 use arrow::datatypes::DataType;
 use datafusion_common::{
-    DFSchema,
-    tree_node::{TreeNode, TreeNodeRecursion},
+    DFSchema, DataFusionError,
+    tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor},
 };
 use datafusion_expr::{Expr, ExprSchemable, Operator, Volatility};
 
 use super::Error;
 
+/// Refuses what nests so deeply that evaluating it could exhaust a thread's stack.
+pub(super) fn refuse_depth(expr: &Expr, deepest: usize) -> Result<(), Error> {
+    let mut depth = Depth { now: 0, most: 0 };
+    expr.visit(&mut depth).map_err(|error| super::reword(&error))?;
+    if depth.most > deepest {
+        return Err(Error::new(format!("it nests {} operations deep; {deepest} is the most", depth.most)));
+    }
+    Ok(())
+}
+
+struct Depth {
+    now: usize,
+    most: usize,
+}
+
+impl TreeNodeVisitor<'_> for Depth {
+    type Node = Expr;
+
+    fn f_down(&mut self, _node: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
+        self.now += 1;
+        self.most = self.most.max(self.now);
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _node: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
+        self.now -= 1;
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
 /// Refuses functions whose result is not decided by their arguments, and placeholders.
 pub(super) fn refuse_unpredictable(expr: &Expr) -> Result<(), Error> {
-    find(expr, |node| match node {
-        Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
-            Some(Error::new(format!(
+    find(expr, |node| {
+        if let Expr::ScalarFunction(call) = node
+            && call.func.signature().volatility != Volatility::Immutable
+        {
+            return Some(Error::new(format!(
                 "`{}()` is not deterministic: training and serving would compute different values; pass the value in \
                  with the request instead",
                 call.name()
-            )))
+            )));
         }
-        Expr::Placeholder(placeholder) => {
-            Some(Error::new(format!("`{}` stands for nothing: an expression has no parameters", placeholder.id)))
+        if let Expr::Placeholder(placeholder) = node {
+            return Some(Error::new(format!(
+                "`{}` stands for nothing: an expression has no parameters",
+                placeholder.id
+            )));
         }
-        other => refuse_subquery(other),
+        refuse_subquery(node)
     })
 }
 
@@ -44,14 +79,16 @@ pub(super) fn refuse_interval_comparisons(expr: &Expr, schema: &DFSchema) -> Res
              as in `date_part('epoch', a) - date_part('epoch', b) <= 86400`",
         )
     };
-    find(expr, |node| match node {
-        Expr::BinaryExpr(binary)
-            if matches!(binary.op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq) =>
-        {
-            (is_interval(&binary.left) || is_interval(&binary.right)).then(refusal)
-        }
-        Expr::Between(between) => is_interval(&between.expr).then(refusal),
-        _other_expression_of_datafusion => None,
+    find(expr, |node| {
+        let compares_intervals = if let Expr::BinaryExpr(binary) = node {
+            matches!(binary.op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+                && (is_interval(&binary.left) || is_interval(&binary.right))
+        } else if let Expr::Between(between) = node {
+            is_interval(&between.expr)
+        } else {
+            false
+        };
+        compares_intervals.then(refusal)
     })
 }
 

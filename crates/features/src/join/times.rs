@@ -30,11 +30,14 @@ impl TimeColumn {
             reason: format!("{} is not a timestamp", column.data_type()),
         };
         let days = |column: &ArrayRef| cast(column, &DataType::Timestamp(TimeUnit::Second, None));
-        let (column, unit) = match column.data_type() {
-            DataType::Timestamp(unit, _) => (ArrayRef::clone(column), *unit),
-            DataType::Date32 | DataType::Date64 => (days(column).map_err(|_| wrong())?, TimeUnit::Second),
-            DataType::Null => return Ok(Self { ticks: Int64Array::new_null(column.len()), nanos: false }),
-            _a_type_that_is_no_time => return Err(wrong()),
+        let (column, unit) = if let DataType::Timestamp(unit, _) = column.data_type() {
+            (ArrayRef::clone(column), *unit)
+        } else if matches!(column.data_type(), DataType::Date32 | DataType::Date64) {
+            (days(column).map_err(|_| wrong())?, TimeUnit::Second)
+        } else if column.data_type() == &DataType::Null {
+            return Ok(Self { ticks: Int64Array::new_null(column.len()), nanos: false });
+        } else {
+            return Err(wrong());
         };
         let ticks = cast(&column, &DataType::Int64).map_err(|_| wrong())?;
         let ticks = ticks.as_primitive::<Int64Type>();

@@ -46,13 +46,15 @@ impl Embedded {
     /// # Errors
     /// When another process has it open, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let open = || Error::store("open");
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(Error::store("open"))?;
         }
-        let file = Database::create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => Error::InUse { path: path.to_owned() },
-            other => open()(other),
+        let file = Database::create(path).map_err(|error| {
+            if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+                Error::InUse { path: path.to_owned() }
+            } else {
+                Error::store("open")(error)
+            }
         })?;
         let write = file.begin_write().map_err(Error::store("open"))?;
         write.open_table(ROWS).map_err(Error::store("open"))?;
@@ -196,5 +198,47 @@ impl OnlineStore for Embedded {
     async fn remove(&self, space: &Space) -> Result<u64, Error> {
         let (shared, space) = (Arc::clone(&self.shared), space.clone());
         runtime::blocking(move || shared.remove(&space)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{Timestamp, Value, ValueType};
+
+    use super::*;
+    use crate::online::{Layout, Rank, conformance};
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        conformance::run(&Embedded::open(&folder.path().join("online.redb")).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn rows_are_there_after_it_is_opened_again_and_one_process_at_a_time_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/online.redb");
+        let space = Space { view: "v".to_owned(), digest: Digest::of("a") };
+        let layout = Layout::new([ValueType::Int64]);
+        let rank = Rank { event_time: Timestamp::from_micros(1), created: None };
+        let (key, row) =
+            (EntityKey::encode(&[Value::Int64(7)]).unwrap(), layout.encode(rank, true, &[Value::Int64(3)]));
+        {
+            let store = Embedded::open(&path).unwrap();
+            store.put_if_newer(&space, vec![(key.clone(), row.clone())]).await.unwrap();
+            assert!(matches!(Embedded::open(&path), Err(Error::InUse { .. })));
+        }
+        let store = Embedded::open(&path).unwrap();
+        let read = Read { space: Arc::new(space), keys: vec![key] };
+        assert_eq!(store.get_many(&[read]).await.unwrap(), [[Some(row)]]);
+    }
+
+    #[test]
+    fn keys_in_the_file_survive() {
+        let space = Space { view: "übung".to_owned(), digest: Digest::of("a") };
+        let entity = EntityKey::encode(&[Value::String("x".to_owned())]).unwrap();
+        let key = [prefix(&space).as_slice(), entity.as_bytes()].concat();
+        assert_eq!(split(&key), Some((space, entity)));
+        assert_eq!(split(b"\0"), None);
     }
 }
