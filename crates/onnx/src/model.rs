@@ -97,17 +97,9 @@ fn execute(session: &mut Session, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Ba
         let name = tensor.name.clone();
         values.push((name, tensors::into_value(tensor).map_err(|reason| BackendError::Input { reason })?));
     }
-    let outputs = session.run(values).map_err(|error| refused_or_failed(&error))?;
+    // Types and shapes were checked against the schema before, so whatever fails here is the model's own failure, also
+    // when the runtime calls a value in the middle of the graph an invalid argument.
+    let outputs = session.run(values).map_err(|error| BackendError::Execute { reason: error.to_string() })?;
     let read = |(name, value): (&str, ort::value::ValueRef<'_>)| tensors::from_value(name, &value);
     outputs.iter().map(read).collect::<Result<_, _>>().map_err(|reason| BackendError::Execute { reason })
-}
-
-/// The runtime checks types and ranks before it executes anything; what it refuses there is the caller's.
-fn refused_or_failed(error: &ort::Error) -> BackendError {
-    let reason = error.to_string();
-    if error.code() == ort::ErrorCode::InvalidArgument {
-        BackendError::Input { reason }
-    } else {
-        BackendError::Execute { reason }
-    }
 }

@@ -64,6 +64,14 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// The model refuses what it was given.
+    #[error("model version {version} refuses its input: {reason}")]
+    Refused {
+        /// Which version.
+        version: ModelVersion,
+        /// Which input and why.
+        reason: String,
+    },
     /// The backend failed.
     #[error("model version {version} failed")]
     Backend {
@@ -102,7 +110,7 @@ impl Error {
         match self {
             Self::UnknownModel { .. } | Self::UnknownVersion { .. } => ErrorKind::NotFound,
             Self::NotReady { .. } | Self::NothingServes { .. } | Self::Draining => ErrorKind::Unavailable,
-            Self::Input(_) | Self::UnknownOutput { .. } => ErrorKind::InvalidArgument,
+            Self::Input(_) | Self::UnknownOutput { .. } | Self::Refused { .. } => ErrorKind::InvalidArgument,
             Self::Features(error) => error.kind(),
             Self::NullFeature { .. } => ErrorKind::FailedPrecondition,
             Self::Backend { source, .. } => source.kind(),

@@ -23,7 +23,13 @@ pub(crate) struct Executed {
 /// Executes `live` once. What the backend answers is checked before anybody relies on it.
 pub(crate) async fn execute(live: &Live, tensors: Vec<Tensor>) -> Result<Executed, Error> {
     let started = Instant::now();
-    let failed = |source| Error::Backend { version: live.plan.version.clone(), source };
+    let version = || live.plan.version.clone();
+    let failed = |error| match error {
+        BackendError::Input { reason } => Error::Refused { version: version(), reason },
+        source @ (BackendError::Load { .. } | BackendError::Execute { .. } | BackendError::Unavailable { .. }) => {
+            Error::Backend { version: version(), source }
+        }
+    };
     let outputs = live.model.infer(tensors).await.map_err(failed)?;
     let declared = &live.schema().outputs;
     let as_declared = outputs.len() == declared.len()

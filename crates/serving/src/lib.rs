@@ -20,6 +20,8 @@ mod route;
 mod service;
 mod statistics;
 mod tensor;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::{Error, InputError};
 pub use metrics::METRICS;

@@ -1,0 +1,217 @@
+//! Versions that come and go under a plan that changes.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use runtime::{Signal, SystemClock, Tasks};
+use serving::{
+    Arm, Canary, Config, Error, InferRequest, ModelPlan, PrepareRequest, Service, Tensor, TensorData, TrafficPlan,
+    VersionPlan, VersionState,
+    testing::{Adder, Features, Files, Plans, Predictions, ports},
+};
+use telemetry::Metrics;
+use types::{Digest, ErrorKind, ModelName, ModelVersion, Percent};
+
+use crate::serving::{pair, request};
+
+/// Longer than any wait of a test, in paused time.
+const LONG: Duration = Duration::from_secs(120);
+
+/// A gateway and all it depends on.
+pub(crate) struct Gateway {
+    pub(crate) backend: Arc<Adder>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) features: Arc<Features>,
+    pub(crate) plans: Arc<Plans>,
+    pub(crate) predictions: Arc<Predictions>,
+    pub(crate) metrics: Metrics,
+    pub(crate) service: Service,
+    pub(crate) dir: tempfile::TempDir,
+    tasks: Tasks,
+    signal: Signal,
+}
+
+impl Gateway {
+    pub(crate) fn new() -> Self {
+        let (backend, files, features) = <(Arc<Adder>, Arc<Files>, Arc<Features>)>::default();
+        let (plans, predictions) = <(Arc<Plans>, Arc<Predictions>)>::default();
+        let metrics = Metrics::new(&[serving::METRICS]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let ports = ports(&backend, &files, &features, &plans, &predictions);
+        let config = Config { max_in_flight: 8, ..Config::in_dir(dir.path()) };
+        let service = Service::new(config, ports, SystemClock::shared(), metrics.clone());
+        let (tasks, signal) = (Tasks::new(), Signal::new());
+        Self { backend, files, features, plans, predictions, metrics, service, dir, tasks, signal }
+    }
+
+    /// Starts the gateway with `plan` and waits until every version of it was tried.
+    pub(crate) async fn serve(&self, plan: TrafficPlan) {
+        self.plans.set(plan);
+        self.service.start(&self.tasks, self.signal.clone());
+        assert!(self.service.wait_until_ready(LONG).await, "{:?}", self.service.status());
+    }
+
+    /// A gateway on which `plan` is stable.
+    pub(crate) async fn serving(plan: VersionPlan) -> Self {
+        let gateway = Self::new();
+        gateway.serve(TrafficPlan { revision: 1, models: model_plan(Some(plan), None, vec![]) }).await;
+        gateway
+    }
+
+    /// Changes the plan and waits until requests go where it says.
+    async fn change(&self, revision: i64, models: BTreeMap<ModelName, ModelPlan>) {
+        self.plans.set(TrafficPlan { revision, models });
+        self.signal.notify();
+        assert!(self.service.wait_until_settled("ranker", revision, LONG).await, "{:?}", self.service.status());
+    }
+
+    /// The version that answers a request routed by `user`.
+    async fn answering(&self, user: i64) -> u32 {
+        let user = Tensor::column("user_id", TensorData::Int64(vec![user]));
+        self.service.infer(request(vec![pair(0.0, 0.0), user])).await.unwrap().version.version
+    }
+
+    fn state(&self, number: u32) -> VersionState {
+        let status = self.service.status();
+        let mut versions = status.models.into_iter().flat_map(|model| model.versions);
+        versions.find(|status| status.version.version == number).map_or(VersionState::Loading, |status| status.state)
+    }
+}
+
+pub(crate) fn version(number: u32) -> VersionPlan {
+    let version = ModelVersion::new(ModelName::parse("ranker").unwrap(), number);
+    VersionPlan::plain(version, Adder::NAME, Digest::of(number.to_string()))
+}
+
+pub(crate) fn model_plan(
+    stable: Option<VersionPlan>,
+    canary: Option<(VersionPlan, f64)>,
+    others: Vec<VersionPlan>,
+) -> BTreeMap<ModelName, ModelPlan> {
+    let canary = canary.map(|(version, weight)| Canary { version, weight: Percent::new(weight).unwrap() });
+    let plan = ModelPlan { stable, canary, route_by: Some("user_id".to_owned()), segments: Vec::new(), others };
+    BTreeMap::from([(ModelName::parse("ranker").unwrap(), plan)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_stable_version_takes_over_when_it_is_ready_and_not_before() {
+    let gateway = Gateway::serving(version(1)).await;
+    gateway.backend.refuse(&version(2).version, Some("no such operator"));
+    gateway.plans.set(TrafficPlan { revision: 2, models: model_plan(Some(version(2)), None, vec![]) });
+    gateway.signal.notify();
+    runtime::testing::eventually(LONG, async || match gateway.state(2) {
+        VersionState::Failed { reason } if reason.contains("no such operator") => Ok(()),
+        state => Err(format!("{state:?}")),
+    })
+    .await;
+    assert_eq!(gateway.answering(7).await, 1, "the version before stands in");
+    gateway.backend.refuse(&version(2).version, None);
+    assert!(gateway.service.wait_until_settled("ranker", 2, LONG).await, "it is tried again by itself");
+    assert_eq!(gateway.answering(7).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_canary_gets_its_share_and_users_stay_on_it_while_it_grows() {
+    let gateway = Gateway::serving(version(1)).await;
+    gateway.change(2, model_plan(Some(version(1)), Some((version(2), 25.0)), vec![])).await;
+    let mut early = Vec::new();
+    for user in 0..400 {
+        if gateway.answering(user).await == 2 {
+            early.push(user);
+        }
+    }
+    assert!((60..=140).contains(&early.len()), "{} of 400 are not about 25 %", early.len());
+    let arms: Vec<Arm> = gateway.predictions.take().iter().map(|row| row.arm).collect();
+    assert_eq!(arms.iter().filter(|arm| **arm == Arm::Canary).count(), early.len());
+    gateway.change(3, model_plan(Some(version(1)), Some((version(2), 50.0)), vec![])).await;
+    for user in early {
+        assert_eq!(gateway.answering(user).await, 2, "user {user} was sent back");
+    }
+    gateway.change(4, model_plan(Some(version(1)), None, vec![])).await;
+    assert_eq!(gateway.answering(7).await, 1);
+    assert_eq!(gateway.backend.loads(), [version(1).version, version(2).version], "each was loaded once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_does_not_load_gets_nothing() {
+    let gateway = Gateway::new();
+    gateway.backend.refuse(&version(2).version, Some("broken"));
+    let models = model_plan(Some(version(1)), Some((version(2), 100.0)), vec![]);
+    gateway.serve(TrafficPlan { revision: 1, models }).await;
+    assert_eq!(gateway.answering(7).await, 1);
+    assert!(!gateway.service.status().models[0].settled, "the plan is not followed, and that shows");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_artifact_that_was_changed_is_refused_at_load_and_says_so() {
+    let gateway = Gateway::new();
+    gateway.files.change(&version(1).version, Digest::of("another"));
+    gateway.serve(TrafficPlan { revision: 1, models: model_plan(Some(version(1)), None, vec![]) }).await;
+    let error = gateway.service.ready("ranker", None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("the artifact was changed after its release"), "{error}");
+    assert!(gateway.backend.loads().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn candidates_answer_gates_and_nobody_else() {
+    let gateway = Gateway::new();
+    let models = model_plan(Some(version(1)), None, vec![version(2)]);
+    gateway.serve(TrafficPlan { revision: 1, models }).await;
+    let named = |candidates| PrepareRequest {
+        model: "ranker".to_owned(),
+        version: Some(2),
+        inputs: vec![pair(1.0, 2.0)],
+        candidates,
+    };
+    let scored = gateway.service.score(named(true)).await.unwrap();
+    assert_eq!(
+        (scored.outputs[0].data.value(0), scored.prepared.arm),
+        (Some(types::Value::Float64(2_003.0)), Arm::Other)
+    );
+    let error = gateway.service.prepare(named(false)).await.unwrap_err();
+    assert_eq!(error.to_string(), "model `ranker` does not serve version 2 (it serves 1)");
+    let asked = InferRequest { version: Some(2), ..request(vec![pair(1.0, 2.0)]) };
+    assert!(matches!(gateway.service.infer(asked).await.unwrap_err(), Error::UnknownVersion { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_plan_is_ignored() {
+    let gateway = Gateway::serving(version(1)).await;
+    gateway.change(5, model_plan(Some(version(2)), None, vec![])).await;
+    gateway.plans.set(TrafficPlan { revision: 4, models: model_plan(Some(version(1)), None, vec![]) });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((gateway.answering(7).await, gateway.service.status().revision), (2, Some(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_serves_from_the_plan_on_disk_when_the_source_is_away() {
+    let first = Gateway::serving(version(1)).await;
+    first.plans.set_away(true);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(first.answering(7).await, 1, "it serves on");
+    let again = Gateway::new();
+    std::fs::copy(first.dir.path().join("traffic-plan.json"), again.dir.path().join("traffic-plan.json")).unwrap();
+    again.plans.set_away(true);
+    again.serve(TrafficPlan::default()).await;
+    assert_eq!((again.answering(7).await, again.service.status().revision), (1, Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_unloaded_by_hand_says_so_and_comes_back_when_loaded() {
+    let gateway = Gateway::serving(version(1)).await;
+    gateway.service.unload("ranker").unwrap();
+    let error = gateway.service.ready("ranker", None).unwrap_err();
+    assert!(error.to_string().contains("unloaded by hand"), "{error}");
+    gateway.service.load("ranker").await.unwrap();
+    assert_eq!(gateway.answering(7).await, 1);
+    assert!(matches!(gateway.service.unload("nobody").unwrap_err(), Error::UnknownModel { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_drains_takes_no_more_requests() {
+    let gateway = Gateway::serving(version(1)).await;
+    assert!(gateway.service.drain(LONG).await);
+    assert!(!gateway.service.is_ready());
+    let error = gateway.service.infer(request(vec![pair(0.0, 0.0)])).await.unwrap_err();
+    assert!(matches!(error, Error::Draining));
+}
