@@ -226,14 +226,11 @@ fn statement(service: &Service, search: &ExperimentSearch, offset: i64) -> Resul
         sql.push(" AND ");
         if clause.entity == Entity::Attribute {
             let operand = attribute_operand(&clause.key, clause.comparator, clause.operand)?;
-            match operand {
-                Operand::List(ids) => {
-                    let ids = ids.iter().map(|id| rules::experiment_id(id)).collect::<Result<Vec<_>>>()?;
-                    sql.push(&clause.key).push(" ").push(clause.comparator.as_str()).push(" ").bind_list(ids);
-                }
-                operand => {
-                    sql.compare(service.dialect(), &clause.key, clause.comparator, &operand);
-                }
+            if let Operand::List(ids) = &operand {
+                let ids = ids.iter().map(|id| rules::experiment_id(id)).collect::<Result<Vec<_>>>()?;
+                sql.push(&clause.key).push(" ").push(clause.comparator.as_str()).push(" ").bind_list(ids);
+            } else {
+                sql.compare(service.dialect(), &clause.key, clause.comparator, &operand);
             }
             continue;
         }

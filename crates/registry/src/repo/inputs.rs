@@ -111,7 +111,6 @@ async fn tags_of(tx: &mut Transaction, inputs: &[Row]) -> Result<HashMap<String,
 }
 
 /// The logged models that runs read, and those that they made, by run.
-#[expect(clippy::type_complexity, reason = "two maps, named where they are used")]
 pub(crate) async fn models(
     tx: &mut Transaction,
     run_ids: &[String],
