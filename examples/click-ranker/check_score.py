@@ -59,7 +59,8 @@ def compare(version, predictions):
 
 
 def features(prediction):
-    return {feature["name"]: plain(feature["value"]) for feature in prediction["features"]}
+    """By the model's inputs, which are called as features are after the colon."""
+    return {feature["name"].split(":")[-1]: plain(feature["value"]) for feature in prediction["features"]}
 
 
 def outputs(prediction):
