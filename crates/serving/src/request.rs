@@ -148,7 +148,7 @@ pub enum InputRole {
     EntityKey,
     /// A value that only the request knows.
     RequestValue,
-    /// A feature; sent only to replace what would be looked up.
+    /// A feature, or all of them at once; sent only to replace what would be looked up.
     Override,
 }
 

@@ -3,7 +3,12 @@
 mod loading;
 mod views;
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use runtime::{SharedClock, Signal, Tasks};
 use telemetry::Metrics;
@@ -24,6 +29,9 @@ use crate::{
     plan::PlanFile,
     route::RouteKey,
 };
+
+/// How long a version that a gate asks for may take to appear in the plan: a few polls.
+const APPEARANCE: Duration = Duration::from_secs(5);
 
 /// How a gateway serves.
 #[derive(Debug, Clone)]
@@ -89,6 +97,8 @@ struct Inner {
     admission: Admission,
     fleet: Arc<Fleet>,
     plan_file: PlanFile,
+    /// Makes the plan be polled at once; there once the service was started.
+    poll_now: OnceLock<Signal>,
 }
 
 impl Service {
@@ -99,6 +109,7 @@ impl Service {
             admission: Admission::new(config.max_in_flight, &metrics),
             fleet: Arc::new(Fleet::new(metrics.clone())),
             plan_file: PlanFile::within(&config.dir),
+            poll_now: OnceLock::new(),
             config,
             ports,
             clock,
@@ -110,6 +121,7 @@ impl Service {
     /// Polls the traffic plan and loads versions until `tasks` are shut down. `plan_changed` hints that there is a newer
     /// plan.
     pub fn start(&self, tasks: &Tasks, plan_changed: Signal) {
+        self.inner.poll_now.get_or_init(|| plan_changed.clone());
         loading::start(Arc::clone(&self.inner), tasks, plan_changed);
     }
 
@@ -198,22 +210,24 @@ impl Service {
         Ok((prepared, live))
     }
 
-    /// Returns when version `number` is loaded, has failed to, is not in the plan, or patience is over.
+    /// Returns when version `number` is loaded, has failed to, is not in the plan, or patience is over. A version that
+    /// has just become a candidate may be in the plan but not yet here, so the plan is polled for it first.
     async fn wait_until_loaded(&self, model: &str, number: u32) {
-        let mut changes = self.inner.fleet.changes();
-        let loaded = async {
-            loop {
-                changes.borrow_and_update();
-                let routes = self.inner.fleet.routes();
-                let status = routes.models.get(model).and_then(|route| route.status(number));
-                let loading = status.is_some_and(|status| status.state == VersionState::Loading);
-                if !loading || changes.changed().await.is_err() {
-                    return;
-                }
+        let routes = || self.inner.fleet.routes();
+        let known = || routes().models.get(model).is_some_and(|route| route.status(number).is_some());
+        if !known() {
+            if let Some(poll_now) = self.inner.poll_now.get() {
+                poll_now.notify();
             }
+            self.wait_until(APPEARANCE, |_| known()).await;
+        }
+        let loaded = || {
+            let routes = routes();
+            let status = routes.models.get(model).and_then(|route| route.status(number));
+            status.is_none_or(|status| status.state != VersionState::Loading)
         };
         // What is still loading after that is answered as not ready, with the reason.
-        let _waited = tokio::time::timeout(self.inner.config.load_patience, loaded).await;
+        self.wait_until(self.inner.config.load_patience, |_| loaded()).await;
     }
 
     /// Takes a model's versions out of memory until [`Service::load`] or a restart. The plan stays as it is.
@@ -241,7 +255,13 @@ impl Service {
     fn set_unloaded(&self, model: &str, unloaded: bool) -> Result<(), Error> {
         let unknown = || Error::UnknownModel { model: model.to_owned() };
         let name = ModelName::parse(model).map_err(|_| unknown())?;
-        if self.inner.fleet.set_unloaded(&name, unloaded) { Ok(()) } else { Err(unknown()) }
+        if !self.inner.fleet.set_unloaded(&name, unloaded) {
+            return Err(unknown());
+        }
+        if let Some(poll_now) = self.inner.poll_now.get() {
+            poll_now.notify();
+        }
+        Ok(())
     }
 }
 

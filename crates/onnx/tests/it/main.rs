@@ -1,5 +1,7 @@
 //! The backend with the real ONNX Runtime, whose library `CROSSTIE_TEST_ONNXRUNTIME` names.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

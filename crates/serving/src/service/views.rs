@@ -62,7 +62,7 @@ impl Service {
         .await
     }
 
-    async fn wait_until(&self, deadline: Duration, reached: impl Fn(&Self) -> bool) -> bool {
+    pub(super) async fn wait_until(&self, deadline: Duration, reached: impl Fn(&Self) -> bool) -> bool {
         let mut changes = self.inner.fleet.changes();
         let waiting = async {
             while !reached(self) {
@@ -167,17 +167,17 @@ fn describe(live: &Live, route: &ModelRoute) -> ModelMetadata {
 /// What a caller sends: the model's own inputs; or, when features are added here, entity keys and request values, and what
 /// may replace a lookup: single features, or all of the model's own inputs at once.
 fn caller_inputs(plan: &VersionPlan, schema: &Schema) -> Vec<InputSpec> {
-    let own = |optional: bool| {
+    let own = |role: InputRole| {
         schema.inputs.iter().map(move |spec| InputSpec {
             name: spec.name.clone(),
             datatype: spec.datatype,
             shape: spec.shape.clone(),
-            role: InputRole::Model,
-            optional,
+            role,
+            optional: role == InputRole::Override,
         })
     };
     if plan.features.is_empty() {
-        return own(false).collect();
+        return own(InputRole::Model).collect();
     }
     let given = |name: &str| plan.request_values.iter().any(|(value, _)| value == name);
     let overrides = plan.feature_types.iter().filter(|(name, _)| !given(name));
@@ -196,7 +196,8 @@ fn caller_inputs(plan: &VersionPlan, schema: &Schema) -> Vec<InputSpec> {
         })
     });
     let mut inputs: Vec<InputSpec> = described.collect();
-    let unnamed = own(true).filter(|spec| !inputs.iter().any(|input| input.name == spec.name)).collect::<Vec<_>>();
+    let unnamed =
+        own(InputRole::Override).filter(|spec| !inputs.iter().any(|input| input.name == spec.name)).collect::<Vec<_>>();
     inputs.extend(unnamed);
     inputs
 }

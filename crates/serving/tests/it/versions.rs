@@ -98,9 +98,10 @@ async fn a_new_stable_version_takes_over_when_it_is_ready_and_not_before() {
     gateway.backend.refuse(&version(2).version, Some("no such operator"));
     gateway.plans.set(TrafficPlan { revision: 2, models: model_plan(Some(version(2)), None, vec![]) });
     gateway.signal.notify();
-    runtime::testing::eventually(LONG, async || match gateway.state(2) {
-        VersionState::Failed { reason } if reason.contains("no such operator") => Ok(()),
-        state => Err(format!("{state:?}")),
+    runtime::testing::eventually(LONG, async || {
+        let state = gateway.state(2);
+        let failed = matches!(&state, VersionState::Failed { reason } if reason.contains("no such operator"));
+        if failed { Ok(()) } else { Err(format!("{state:?}")) }
     })
     .await;
     assert_eq!(gateway.answering(7).await, 1, "the version before stands in");
@@ -172,6 +173,16 @@ async fn candidates_answer_gates_and_nobody_else() {
     assert_eq!(error.to_string(), "model `ranker` does not serve version 2 (it serves 1)");
     let asked = InferRequest { version: Some(2), ..request(vec![pair(1.0, 2.0)]) };
     assert!(matches!(gateway.service.infer(asked).await.unwrap_err(), Error::UnknownVersion { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_comes_before_the_plan_waits_for_its_candidate() {
+    let gateway = Gateway::serving(version(1)).await;
+    gateway.plans.set(TrafficPlan { revision: 2, models: model_plan(Some(version(1)), None, vec![version(2)]) });
+    let metadata = gateway.service.candidate_metadata("ranker", 2).await.unwrap();
+    assert_eq!((metadata.version, metadata.versions), (2, vec![1]));
+    let error = gateway.service.candidate_metadata("ranker", 3).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownVersion { .. }), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
