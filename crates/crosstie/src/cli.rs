@@ -26,7 +26,7 @@ use output::Output;
 
 /// Production rails for machine-learning models: one gated, reversible path from a training run to production.
 #[derive(Debug, Parser)]
-#[command(name = "crosstie", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "crosstie", version, max_term_width = 110)]
 struct CommandLine {
     /// The project folder. Default: the nearest one at or above this one with a crosstie.yaml, else this one.
     #[arg(long, global = true, value_name = "DIR", env = "CROSSTIE_DIR")]
@@ -147,4 +147,14 @@ async fn run(line: CommandLine, output: Output) -> Result<()> {
 /// `click-ranker` of `click-ranker/7`, percent-encoded for a URL.
 fn path_of(model: &ModelName) -> String {
     url::form_urlencoded::byte_serialize(model.as_str().as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::CommandLine::command().debug_assert();
+    }
 }

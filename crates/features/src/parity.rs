@@ -2,7 +2,8 @@
 //!
 //! A pure comparison. Whole numbers, text, truth values, times and nulls are equal or not; floats are equal bit for bit.
 //! What the caller sent (request values, overrides) is not compared. A value that a producer pushed is held against the
-//! offline row of the same entity and event time; where that has not landed, it is `ahead`: never counted as equal.
+//! offline row of the same entity and event time; where that has not landed, it is `ahead`: never counted as equal. A row
+//! that both rails refuse is equal in all its values; one that only one of them refuses differs in those.
 
 mod diagnosis;
 
@@ -199,7 +200,9 @@ pub fn compare(comparison: &Comparison<'_>) -> ParityReport {
             if matches!(cell.origin, Origin::Request | Origin::Override) {
                 continue;
             }
-            let outcome = judge(cell, reference, offline.ahead.get(feature).copied().unwrap_or(false));
+            let refused = online.refusal.is_some() && offline.row.refusal.is_some();
+            let ahead = offline.ahead.get(feature).copied().unwrap_or(false);
+            let outcome = if refused { Outcome::Equal } else { judge(cell, reference, ahead) };
             if let Outcome::Different(kind) = outcome {
                 if differing.len() < SHOWN_PER_FEATURE {
                     report.first_differences.push(Difference {

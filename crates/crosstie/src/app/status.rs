@@ -33,6 +33,7 @@ impl Status for ProcessStatus {
             "version": env!("CARGO_PKG_VERSION"),
             "dir": self.settings.dir,
             "started_at": self.started,
+            "project": self.services.projects.projects.last_seen(),
             "uptime_seconds": SystemClock.now().since(self.started).as_micros() / 1_000_000,
             "addresses": self.addresses,
             "stores": {

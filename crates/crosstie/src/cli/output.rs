@@ -42,11 +42,6 @@ impl Output {
         }
     }
 
-    /// A line beside the answer, on standard error.
-    pub(crate) fn note(self, line: &str) {
-        eprintln!("{line}");
-    }
-
     /// The failure with its causes, and the exit code.
     pub(crate) fn failure(self, error: &anyhow::Error) -> ExitCode {
         if error.is::<Told>() {
@@ -102,6 +97,8 @@ fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header);
-    rows.into_iter().for_each(|row| drop(table.add_row(row)));
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    for row in rows {
+        table.add_row(row);
+    }
+    table.lines().map(|line| format!("{}\n", line.trim())).collect()
 }

@@ -100,18 +100,18 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             let listed: JsonValue = client.get(&format!("releases{query}")).await?;
             context.output.answer(&listed, || render_list(&listed));
         }
-        Command::Show { id } => show(context, &client.get(&format!("releases/{id}")).await?),
+        Command::Show { id } => show(context, &release_in(client.get(&format!("releases/{id}")).await?)),
         Command::Approve { id, comment } => {
-            show(context, &client.post(&act(id, "approve"), &json!({ "comment": comment })).await?);
+            show(context, &release_in(client.post(&act(id, "approve"), &json!({ "comment": comment })).await?));
         }
         Command::Waive { id, gate, reason, until } => {
             let waiver = json!({ "gate": gate, "reason": reason, "until": until });
-            show(context, &client.post(&act(id, "waive"), &waiver).await?);
+            show(context, &release_in(client.post(&act(id, "waive"), &waiver).await?));
         }
-        Command::Pause { id } => show(context, &client.post(&act(id, "pause"), &json!({})).await?),
-        Command::Resume { id } => show(context, &client.post(&act(id, "resume"), &json!({})).await?),
+        Command::Pause { id } => show(context, &release_in(client.post(&act(id, "pause"), &json!({})).await?)),
+        Command::Resume { id } => show(context, &release_in(client.post(&act(id, "resume"), &json!({})).await?)),
         Command::Abort { id, reason } => {
-            show(context, &client.post(&act(id, "abort"), &json!({ "reason": reason })).await?);
+            show(context, &release_in(client.post(&act(id, "abort"), &json!({ "reason": reason })).await?));
         }
     }
     Ok(())
@@ -120,18 +120,18 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 pub(super) async fn rollback(context: &Context, flags: RollbackFlags) -> Result<()> {
     let path = format!("models/{}/rollback", path_of(&flags.model));
     let done: JsonValue = context.client()?.post(&path, &json!({ "to": flags.to, "reason": flags.reason })).await?;
-    show(context, &done);
+    show(context, &release_in(done));
     Ok(())
 }
 
 /// Creates the release and follows it until its gates are through. Failed gates are a failure of the command.
 async fn create(context: &Context, client: &Client, version: &ModelVersion, no_wait: bool) -> Result<()> {
-    let mut release: JsonValue = client.post("releases", &json!({ "version": version })).await?;
+    let mut release = release_in(client.post("releases", &json!({ "version": version })).await?);
     let Some(id) = release["id"].as_i64() else { bail!("the server answered a release without a number") };
     let mut told = 0;
     while !no_wait && stage(&release) == "gating" {
         tokio::time::sleep(LOOK).await;
-        release = client.get(&format!("releases/{id}")).await?;
+        release = release_in(client.get(&format!("releases/{id}")).await?);
         for gate in decided(&release).skip(told) {
             context.output.progress(&gate_line(gate));
             told += 1;
@@ -139,6 +139,11 @@ async fn create(context: &Context, client: &Client, version: &ModelVersion, no_w
     }
     show(context, &release);
     if matches!(stage(&release), "gates_failed" | "failed") { Err(Told.into()) } else { Ok(()) }
+}
+
+/// The release in an answer of the API.
+fn release_in(mut answer: JsonValue) -> JsonValue {
+    answer["release"].take()
 }
 
 fn stage(release: &JsonValue) -> &str {

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -25,12 +25,13 @@ pub(crate) struct ProjectStore {
     clock: SharedClock,
     dir: PathBuf,
     known: Mutex<HashMap<Digest, Arc<Project>>>,
+    current: Mutex<Option<Digest>>,
 }
 
 impl ProjectStore {
     /// The store over `database`, with its copies in `dir`.
     pub(crate) fn new(database: Database, clock: SharedClock, dir: PathBuf) -> Self {
-        Self { database, clock, dir, known: Mutex::default() }
+        Self { database, clock, dir, known: Mutex::default(), current: Mutex::default() }
     }
 
     /// The project in force; `None` before the first.
@@ -39,7 +40,13 @@ impl ProjectStore {
     /// When the database is away, or holds what this version cannot read.
     pub(crate) async fn in_force(&self) -> Result<Option<Arc<Project>>> {
         let found = self.database.read(async |tx| repo::in_force(tx).await).await?;
+        *self.current() = found.as_ref().map(|(digest, _)| *digest);
         found.map(|(digest, content)| self.remember(digest, &content)).transpose()
+    }
+
+    /// The digest of the project in force, as last seen by this process.
+    pub(crate) fn last_seen(&self) -> Option<Digest> {
+        *self.current()
     }
 
     /// The project with `digest`.
@@ -70,6 +77,7 @@ impl ProjectStore {
             Ok::<_, database::Error>(before != Some(digest))
         });
         let changed = put.await?;
+        *self.current() = Some(digest);
         self.lock().insert(digest, Arc::new(project));
         self.keep(digest, &content)?;
         Ok(changed)
@@ -116,7 +124,11 @@ impl ProjectStore {
         write_whole(&path, content.as_bytes())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Project>>> {
+    fn current(&self) -> MutexGuard<'_, Option<Digest>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Arc<Project>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -132,3 +132,31 @@ fn missing_extra_stale_and_ahead_are_told_apart() {
     assert_eq!(kind(found(2, 9, Origin::Pushed), offline(), true), [0, 0, 0, 0, 1]);
     assert_eq!(kind(found(1, 5, Origin::Override), offline(), false), [0; 5], "what the caller sent is not compared");
 }
+
+#[test]
+fn a_row_that_both_rails_refuse_is_equal_and_one_that_only_one_refuses_is_not() {
+    let plan = plan(ValueType::Int64);
+    let rows = vec![EntityRow { keys: vec![Value::Int64(1)], ..EntityRow::default() }];
+    let differences = |online_refuses: bool| {
+        let refusal = Refusal { feature: "v:f".to_owned(), entity: "k=1".to_owned(), message: "no value".to_owned() };
+        let missing = FeatureCell::timeless(Value::Null, Origin::Missing);
+        let served = FeatureCell { event_time: Some(Timestamp::from_micros(1)), ..cell(Value::Int64(1), Origin::Pushed) };
+        let online = match online_refuses {
+            true => FeatureRow { cells: vec![missing.clone()], refusal: Some(refusal.clone()) },
+            false => FeatureRow { cells: vec![served], refusal: None },
+        };
+        // Offline refuses for another feature's sake, and has a value of this one.
+        let known = cell(Value::Int64(2), Origin::Offline);
+        let offline = OfflineRow { row: FeatureRow { cells: vec![known], refusal: Some(refusal) }, ahead: vec![false] };
+        let report = compare(&Comparison {
+            plan: &plan,
+            rows: &rows,
+            online: &[online],
+            offline: &[offline],
+            day_before: None,
+            segments: &[],
+        });
+        report.counts.differences()
+    };
+    assert_eq!((differences(true), differences(false)), (0, 1));
+}
