@@ -1,0 +1,45 @@
+//! The audit trail: who decided what, when, and on what grounds.
+
+use axum::extract::State;
+use identity::AuditFilter;
+use maud::{Markup, html};
+use types::{AuditEntry, Timestamp};
+
+use crate::{Answer, ConsoleState, evidence::evidence, page::Page, show};
+
+/// Lines of the page.
+const LINES: u32 = 200;
+
+pub(crate) async fn audit(State(state): State<ConsoleState>) -> Answer {
+    let trail = state.identity.trail(AuditFilter { limit: LINES, ..AuditFilter::default() }).await?;
+    let body = html! {
+        h1 { "Audit trail" }
+        p.lead { "The last " (trail.len()) " entries, newest first." }
+        (table(&trail, state.clock.now()))
+    };
+    Ok(Page::new("Audit trail", "Audit trail", body))
+}
+
+/// The entries, as they come.
+pub(crate) fn table(trail: &[AuditEntry], now: Timestamp) -> Markup {
+    html! {
+        @if trail.is_empty() { p { "Nothing was decided yet." } } @else {
+            div.scroll {
+                table {
+                    thead { tr { th { "When" } th { "Who" } th { "Did" } th { "To" } th { "On what grounds" } } }
+                    tbody {
+                        @for entry in trail {
+                            tr {
+                                td { (show::ago(entry.at, now)) }
+                                td { (entry.principal) }
+                                td { code { (entry.action) } }
+                                td { (entry.subject) }
+                                td { details { summary { "detail" } (evidence(&entry.detail)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
