@@ -221,3 +221,6 @@ fn render(plan: &ReadPlan, row: &FeatureRow, now: Timestamp) -> JsonValue {
     let features: Map<String, JsonValue> = features.collect();
     json!({ "features": features, "refused": row.refusal.as_ref().map(|refusal| &refusal.message) })
 }
+
+#[cfg(test)]
+mod tests;
