@@ -43,6 +43,24 @@ impl Duration {
         self.0
     }
 
+    /// The length for people, in its two largest units: `16h 3m`, `250ms`. Not for parsing back.
+    #[must_use]
+    pub fn approximate(self) -> String {
+        let mut rest = self.0;
+        let mut parts = Vec::new();
+        for (unit, micros) in UNITS {
+            let whole = rest / micros;
+            rest %= micros;
+            if whole > 0 {
+                parts.push(format!("{whole}{unit}"));
+            }
+            if parts.len() == 2 || (!parts.is_empty() && whole == 0) {
+                break;
+            }
+        }
+        if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+    }
+
     /// Parses a whole number and a unit (`us`, `ms`, `s`, `m`, `h`, `d`, `w`).
     ///
     /// # Errors
@@ -105,6 +123,19 @@ mod tests {
         {
             let duration = Duration::parse(text).unwrap();
             assert_eq!((duration.as_micros(), duration.to_string().as_str()), (micros, shown));
+        }
+    }
+
+    #[test]
+    fn people_are_told_the_two_largest_units() {
+        for (micros, shown) in [
+            (57_642_192_422, "16h"),
+            (57_780_000_001, "16h 3m"),
+            (250_000, "250ms"),
+            (0, "0s"),
+            (1_500_000, "1s 500ms"),
+        ] {
+            assert_eq!(Duration::from_micros(micros).approximate(), shown);
         }
     }
 

@@ -101,7 +101,7 @@ impl Explainer {
 /// Each feature as it was used, beside what offline says.
 fn features_shown(record: &PredictionRecord, offline: Option<&OfflineRow>) -> Vec<JsonValue> {
     let shown = |(index, feature): (usize, &prediction_log::LoggedFeature)| {
-        let age = feature.event_time.map(|time| record.at.since(time).to_string());
+        let age = feature.event_time.map(|time| record.at.since(time).approximate());
         let mut shown = json!({
             "name": feature.name,
             "value": feature.value.to_json(),

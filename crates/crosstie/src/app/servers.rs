@@ -16,6 +16,7 @@ use api::{
     system::{Status, SystemState},
 };
 use axum::{Router, serve::ListenerExt as _};
+use console::ConsoleState;
 use http::{Method, header::CONTENT_TYPE};
 use runtime::Tasks;
 use telemetry::Metrics;
@@ -149,7 +150,8 @@ pub(super) fn serve(
     let close = CancellationToken::new();
     let mut running = JoinSet::new();
     let [api, http, grpc, metrics] = listeners;
-    let api_router = router(api_routes(services, status), &gate);
+    let pages = api::auth::guarded(console::router(console_state(services)), &gate);
+    let api_router = router(api_routes(services, status), &gate).merge(pages);
     spawn_http(&mut running, "api", api, api_router, &close);
     spawn_http(&mut running, "http", http, router(inference_routes(services), &gate), &close);
     spawn_http(&mut running, "metrics", metrics, router(metrics_routes(&services.metrics), &gate), &close);
@@ -182,4 +184,15 @@ fn spawn_http(
             tracing::error!(server = name, %error, "a server ended");
         }
     });
+}
+
+fn console_state(services: &Services) -> ConsoleState {
+    ConsoleState {
+        registry: services.registry.clone(),
+        features: services.features.clone(),
+        releases: services.releases.clone(),
+        predictions: services.log.clone(),
+        identity: services.identity.clone(),
+        clock: services.clock.clone(),
+    }
 }
