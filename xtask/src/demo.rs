@@ -36,8 +36,8 @@ pub(crate) struct Options {
     /// The generated world's seed
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// The binary was built already, with the tests
-    #[arg(skip)]
+    /// Take the binary that is there, as CI does after it built demo and tests in one go
+    #[arg(long = "built")]
     pub(crate) is_built: bool,
 }
 

@@ -82,8 +82,13 @@ impl Runner {
 
     /// With `--verbose`, prints the command as one would type it.
     pub(crate) fn show(&self, command: &Command) {
+        self.say(&display(command));
+    }
+
+    /// With `--verbose`, prints what one would type.
+    pub(crate) fn say(&self, typed: &str) {
         if self.verbose {
-            output::line(format!("   $ {}", display(command)));
+            output::line(format!("   $ {typed}"));
         }
     }
 }

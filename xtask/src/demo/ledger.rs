@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::output;
 use crate::time::Spoken;
 
+/// How much of what was seen is shown.
+const SEEN: usize = 1_500;
+
 /// Every check, in order, and what was measured on the way.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -30,7 +33,7 @@ impl Ledger {
     /// Counts a check and shows how it went; `seen` explains a failure.
     pub(crate) fn check(&mut self, holds: bool, claim: impl Into<String>, seen: impl FnOnce() -> String) {
         let claim = claim.into();
-        let failure = (!holds).then(seen);
+        let failure = (!holds).then(|| shortened(seen()));
         match &failure {
             None => output::line(format!("   ok    {claim}")),
             Some(seen) => output::line(format!("   FAIL  {claim}\n         seen: {seen}")),
@@ -86,6 +89,14 @@ impl Ledger {
             self.failed(),
             Spoken(took)
         ));
+    }
+}
+
+/// Evidence can be long; its beginning tells what went wrong.
+fn shortened(seen: String) -> String {
+    match seen.char_indices().nth(SEEN) {
+        Some((end, _)) => format!("{} …", &seen[..end]),
+        None => seen,
     }
 }
 

@@ -1,7 +1,7 @@
 """What the story does with the stock MLflow client, beside the project's own steps. The last line of output is JSON.
 
     registry.py metrics MODEL VERSION           metrics of the run behind a version
-    registry.py by-hand MODEL VERSION           register the files of VERSION again, without a run: a version without lineage
+    registry.py by-hand MODEL VERSION           register the files of VERSION again, from a run that says nothing of itself
     registry.py alias MODEL ALIAS               the version that an alias names, or null
     registry.py forbidden MODEL VERSION         try what only a release may do, and tell what was answered
     registry.py write FILE                      log to runs until the server is gone; each acknowledged write is a line of FILE
@@ -11,11 +11,13 @@
 import json
 import os
 import sys
+import tempfile
 
 # A refusal is an answer here, not a reason to try again for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -28,8 +30,11 @@ def metrics(model, version):
 
 
 def by_hand(model, version):
-    source = client.get_model_version_download_uri(model, version)
-    made = client.create_model_version(model, source=source, description="registered by hand")
+    run = client.create_run(client.create_experiment("by hand"), run_name="by hand").info
+    with tempfile.TemporaryDirectory() as folder:
+        files = mlflow.artifacts.download_artifacts(f"models:/{model}/{version}", dst_path=folder)
+        client.log_artifacts(run.run_id, files, "model")
+    made = client.create_model_version(model, f"{run.artifact_uri}/model", run.run_id, description="registered by hand")
     return {"version": int(made.version)}
 
 

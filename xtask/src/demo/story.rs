@@ -60,6 +60,7 @@ pub(crate) fn text_at(json: &Value, pointer: &str) -> String {
 
 impl Story {
     pub(crate) fn new(runner: Runner, crosstie: PathBuf, python: Environment, dir: PathBuf) -> Self {
+        runner.say(&format!("cd {} && export VIRTUAL_ENV={}", dir.display(), python.folder().display()));
         Self { runner, crosstie, python, dir, addresses: Value::Null, process: 0, ledger: Ledger::default() }
     }
 
@@ -123,9 +124,9 @@ impl Story {
 
     /// What surrounds every command of the story, as it would surround a user's.
     fn surround(&self, command: &mut Command) {
+        self.runner.show(command);
         command.current_dir(&self.dir).stdin(Stdio::null());
         command.env("VIRTUAL_ENV", self.python.folder()).env("PYTHONDONTWRITEBYTECODE", "1");
-        self.runner.show(command);
     }
 
     fn run(&self, mut command: Command) -> anyhow::Result<Answer> {

@@ -81,7 +81,7 @@ pub(super) fn by_hand(story: &mut Story, told: &Told) -> anyhow::Result<()> {
         .ledger_mut()
         .check(stage == "awaiting_approval", "and lets it pass", || format!("{stage}: {}", shown["gates"]));
     story
-        .crosstie_as(Some(&told.author), &["release", "abort", &id, "--reason", "it was only a test"])?
+        .crosstie_as(Some(&told.operator), &["release", "abort", &id, "--reason", "it was only a test"])?
         .expect("aborting it")?;
     Ok(())
 }
