@@ -1,5 +1,7 @@
 //! The registry on real databases, and beside a real MLflow.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod fixture;
 mod governance;
 mod lineage;
