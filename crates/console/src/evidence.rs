@@ -36,7 +36,7 @@ fn at_depth(value: &Value, depth: u32) -> Markup {
 fn pairs(keys: &Map<String, Value>, depth: u32) -> Markup {
     html! {
         dl {
-            @for (key, value) in keys { div { dt { (key.replace('_', " ")) } dd { (at_depth(value, depth + 1)) } } }
+            @for (key, value) in keys { div { dt { (key) } dd { (at_depth(value, depth + 1)) } } }
         }
     }
 }
@@ -63,7 +63,7 @@ fn list(items: &[Value], depth: u32) -> Markup {
     html! {
         div.scroll {
             table {
-                thead { tr { @for column in &columns { th { (column.replace('_', " ")) } } } }
+                thead { tr { @for column in &columns { th { (column) } } } }
                 tbody {
                     @for object in objects.iter().take(MOST_ROWS) {
                         tr { @for column in &columns { td { (at_depth(object.get(*column).unwrap_or(&Value::Null), depth + 1)) } } }
@@ -87,7 +87,7 @@ mod tests {
             { "entity": "user 1", "feature": "country", "online": { "value": "us" }, "offline": { "value": "<b>US</b>" } },
         ] }))
         .into_string();
-        assert!(shown.contains("<th>feature</th>") && shown.contains("first differences"), "{shown}");
+        assert!(shown.contains("<th>feature</th>") && shown.contains("first_differences"), "{shown}");
         assert!(shown.contains("&lt;b&gt;US&lt;/b&gt;") && !shown.contains("<b>"), "{shown}");
     }
 }

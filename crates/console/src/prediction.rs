@@ -88,7 +88,7 @@ fn features(record: &PredictionRecord) -> Markup {
                                 td { (show::value(&feature.value)) }
                                 td { (feature.origin) }
                                 td {
-                                    @if let Some(time) = feature.event_time { (record.at.since(time)) } @else { (show::none()) }
+                                    @if let Some(time) = feature.event_time { (record.at.since(time).approximate()) } @else { (show::none()) }
                                 }
                                 td { @if let Some(digest) = &feature.digest { (show::digest(digest)) } @else { (show::none()) } }
                             }

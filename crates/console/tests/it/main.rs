@@ -1,0 +1,79 @@
+//! The pages over real services: each shows what is there, says so when nothing is, and takes nothing but `GET`.
+
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod world;
+
+use axum::http::{Method, StatusCode};
+use database::{Database, testing::on_sqlite};
+
+use world::World;
+
+/// Every page without anything in it.
+const PAGES: [&str; 5] = ["/", "/releases", "/features", "/predictions", "/audit"];
+
+#[test]
+fn an_empty_console_says_what_to_do_next() {
+    on_sqlite(async |db: Database| {
+        let world = World::new(db).await;
+        for page in PAGES {
+            let (status, body) = world.get(page).await;
+            assert_eq!(status, StatusCode::OK, "{page}: {body}");
+            assert!(body.starts_with("<!DOCTYPE html>") && !body.contains("<script"), "{page}");
+        }
+        assert!(world.get("/").await.1.contains("MLFLOW_TRACKING_URI"));
+        assert!(world.get("/releases").await.1.contains("crosstie release create MODEL/V"));
+        assert!(world.get("/console/style.css").await.1.contains("prefers-color-scheme"));
+    });
+}
+
+#[test]
+fn a_release_shows_its_gates_evidence_waiver_and_trail_and_the_fleet_what_serves() {
+    on_sqlite(async |db: Database| {
+        let world = World::new(db).await;
+        let (release, prediction) = world.release_with_a_waived_gate().await;
+        let (status, body) = world.get(&format!("/releases/{release}")).await;
+        assert_eq!(status, StatusCode::OK);
+        for shown in [
+            "awaiting approval",
+            "Waits for 1 approval, not by ada",
+            "no dataset was recorded",
+            "<th>feature</th>",
+            "&lt;us&gt;",
+            "waived by grace",
+            "the laptop was lost",
+            "release.create",
+            "rollout steps are not executed yet",
+        ] {
+            assert!(body.contains(shown), "no `{shown}` in {body}");
+        }
+        assert!(!body.contains("<us>"), "what users write is never markup");
+        let (_, fleet) = world.get("/").await;
+        assert!(fleet.contains("/models/click%20ranker") && fleet.contains("awaiting approval"), "{fleet}");
+        assert!(world.get("/models/click%20ranker").await.1.contains("Nothing is in production"));
+        assert!(world.get("/models/click%20ranker/versions/1").await.1.contains("Not known"));
+
+        let (status, body) = world.get(&format!("/predictions/{prediction}")).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        assert!(body.contains("clicks_7d") && body.contains("pushed") && body.contains("purchase"), "{body}");
+        assert!(world.get("/predictions?model=click%20ranker").await.1.contains(&prediction.to_string()[30..]));
+        assert!(!world.get("/predictions?model=other").await.1.contains("<tbody>"));
+    });
+}
+
+#[test]
+fn what_does_not_exist_is_not_found_and_nothing_can_be_changed() {
+    on_sqlite(async |db: Database| {
+        let world = World::new(db).await;
+        for page in ["/releases/7", "/models/none", "/models/none/versions/1", "/models/none/versions/x", "/nowhere"] {
+            assert_eq!(world.get(page).await.0, StatusCode::NOT_FOUND, "{page}");
+        }
+        assert_eq!(world.get("/predictions/no-id").await.0, StatusCode::BAD_REQUEST);
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            for page in PAGES {
+                let (status, _) = world.ask(method.clone(), page).await;
+                assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {page}");
+            }
+        }
+    });
+}
