@@ -101,3 +101,6 @@ const NO_TRACING: &str = "tracing cannot be set by this protocol";
 const NO_LOGGING: &str = "logging cannot be set by this protocol";
 /// The refusal of tensors in memory shared with the server.
 const NO_SHARED_MEMORY: &str = "shared memory is not supported by this server: send tensors in the request";
+
+#[cfg(test)]
+mod tests;
