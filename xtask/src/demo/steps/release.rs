@@ -40,7 +40,7 @@ fn approvals(story: &mut Story, told: &Told) -> anyhow::Result<()> {
     let approve = ["release", "approve", id.as_str()];
     let author = story.crosstie_as(Some(&told.author), &approve)?;
     story.ledger_mut().check(
-        !author.succeeded && author.text.contains("author"),
+        !author.succeeded && author.text.contains("registered this version"),
         "its author cannot approve it",
         || author.text.clone(),
     );
