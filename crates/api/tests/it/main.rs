@@ -1,0 +1,5 @@
+//! The servers, spoken to over sockets by the clients that people use.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod mlflow;
