@@ -187,8 +187,7 @@ impl Service {
     pub(crate) async fn controller_decides(&self, id: ReleaseId, decision: Decision) -> Result<Release, Error> {
         let audit = Arc::clone(&self.inner.ports.audit);
         let release = self.inner.database.write(async move |tx| decide(tx, &*audit, id, &decision).await).await?;
-        self.inner.metrics.add(&crate::metrics::DECISIONS, &[release.stage.as_str()], 1.0);
-        self.inner.signal.notify();
+        self.decided(&release);
         Ok(release)
     }
 }

@@ -346,6 +346,14 @@ impl State {
     }
 }
 
+/// Whether `by` may roll back at all.
+///
+/// # Errors
+/// When not, the reason.
+pub fn may_roll_back(by: &Principal) -> Result<(), Refusal> {
+    authority::operate(by, "roll back")
+}
+
 /// Applies one observation.
 ///
 /// # Errors
@@ -538,7 +546,7 @@ fn abort(state: &mut State, by: &Principal, reason: &str, effects: &mut Vec<Effe
 }
 
 fn roll_back(state: &mut State, by: &Principal, reason: &str, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
-    authority::operate(by, "roll back")?;
+    may_roll_back(by)?;
     let ended = Phase::RolledBack { reason: format!("rolled back by {}: {reason}", by.name) };
     if state.phase == ended {
         return Ok(());

@@ -137,10 +137,10 @@ pub(crate) async fn add_waiver(tx: &mut Transaction, id: ReleaseId, waiver: &Wai
 pub(crate) async fn load(tx: &mut Transaction, id: ReleaseId) -> Result<Release, Error> {
     let sql = format!("SELECT {COLUMNS} FROM crosstie_release WHERE id = $1");
     let rows = tx.rows(&sql, params![id.0]).await?;
-    complete(tx, &rows).await?.pop().ok_or(Error::UnknownRelease(id))
+    complete(tx, &rows, Detail::Whole).await?.pop().ok_or(Error::UnknownRelease(id))
 }
 
-/// Releases, newest first.
+/// Releases, newest first, without their gates' evidence.
 pub(crate) async fn list(tx: &mut Transaction, filter: &Filter) -> Result<Vec<Release>, Error> {
     let over: Vec<_> = Stage::ALL.into_iter().filter(|stage| stage.is_over()).map(|s| format!("'{s}'")).collect();
     let open_only = if filter.open_only { format!("AND stage NOT IN ({})", over.join(", ")) } else { String::new() };
@@ -157,7 +157,7 @@ pub(crate) async fn list(tx: &mut Transaction, filter: &Filter) -> Result<Vec<Re
             tx.rows(&sql, params![filter.limit]).await?
         }
     };
-    complete(tx, &rows).await
+    complete(tx, &rows, Detail::WithoutEvidence).await
 }
 
 /// The open releases of a model, newest first.
@@ -165,8 +165,17 @@ pub(crate) async fn open_of(tx: &mut Transaction, model: &ModelName) -> Result<V
     list(tx, &Filter { model: Some(model.clone()), open_only: true, limit: 100 }).await
 }
 
+/// How much of a release is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// All of it.
+    Whole,
+    /// All but what gates rest on, which may be long.
+    WithoutEvidence,
+}
+
 /// The rows with what belongs to them, in the same order.
-async fn complete(tx: &mut Transaction, rows: &[Row]) -> Result<Vec<Release>, Error> {
+async fn complete(tx: &mut Transaction, rows: &[Row], detail: Detail) -> Result<Vec<Release>, Error> {
     let mut releases = rows.iter().map(release_of).collect::<Result<Vec<_>, _>>()?;
     let (Some(low), Some(high)) =
         (releases.iter().map(|release| release.id.0).min(), releases.iter().map(|release| release.id.0).max())
@@ -176,8 +185,12 @@ async fn complete(tx: &mut Transaction, rows: &[Row]) -> Result<Vec<Release>, Er
     let places: BTreeMap<i64, usize> =
         releases.iter().enumerate().map(|(place, release)| (release.id.0, place)).collect();
     let between = "WHERE release_id >= $1 AND release_id <= $2";
+    let evidence = match detail {
+        Detail::Whole => "evidence",
+        Detail::WithoutEvidence => "CAST(NULL AS TEXT)",
+    };
     let sql = format!(
-        "SELECT release_id, gate, verdict, attempts, not_before, summary, evidence, concluded_at \
+        "SELECT release_id, gate, verdict, attempts, not_before, summary, {evidence} AS evidence, concluded_at \
          FROM crosstie_release_gate {between}"
     );
     for row in tx.rows(&sql, params![low, high]).await? {

@@ -15,7 +15,7 @@ use crate::{
     Assignment, Candidate, Error, Filter, GateReport, Kind, NewWaiver, Ports, Refusal, Release, ReleaseId, Stage,
     Verdict,
     machine::Observation,
-    metrics::REFUSALS,
+    metrics::{DECISIONS, REFUSALS},
     repo::{self, traffic},
 };
 use decide::{Decision, decide, record};
@@ -102,7 +102,7 @@ impl Service {
                 Ok::<_, Error>(release)
             })
             .await?;
-        self.inner.signal.notify();
+        self.decided(&created);
         Ok(created)
     }
 
@@ -114,7 +114,7 @@ impl Service {
         self.inner.database.read(async move |tx| repo::load(tx, id).await).await
     }
 
-    /// Releases, newest first.
+    /// Releases, newest first, without their gates' evidence: that is in [`Service::get`].
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -220,27 +220,41 @@ impl Service {
         let taken = decision.clone();
         let outcome = self.inner.database.write(async move |tx| decide(tx, &*audit, id, &taken).await).await;
         match &outcome {
-            Ok(_) => self.inner.signal.notify(),
-            Err(Error::Refused(refusal)) => self.record_refusal(id, &decision, refusal).await?,
+            Ok(release) => self.decided(release),
+            Err(Error::Refused(refusal)) => {
+                self.record_refusal(decision.action, &decision.by, format!("release {id}"), refusal).await?;
+            }
             Err(_) => {}
         }
         outcome
     }
 
-    async fn record_refusal(&self, id: ReleaseId, decision: &Decision, refusal: &Refusal) -> Result<(), Error> {
-        self.inner.metrics.add(&REFUSALS, &[decision.action], 1.0);
+    /// Counts a decision and wakes the controller.
+    pub(crate) fn decided(&self, release: &Release) {
+        self.inner.metrics.add(&DECISIONS, &[release.stage.as_str()], 1.0);
+        self.inner.signal.notify();
+    }
+
+    /// Records what a person tried and was refused.
+    async fn record_refusal(
+        &self,
+        action: &'static str,
+        principal: &str,
+        subject: String,
+        refusal: &Refusal,
+    ) -> Result<(), Error> {
+        self.inner.metrics.add(&REFUSALS, &[action], 1.0);
         let audit = Arc::clone(&self.inner.ports.audit);
-        let (principal, action) = (decision.by.clone(), format!("{}.refused", decision.action));
+        let principal = principal.to_owned();
         let detail = json!({ "reason": refusal.to_string() });
         self.inner
             .database
             .write(async move |tx| {
-                let at = tx.now().await?;
                 let entry = AuditEntry {
-                    at,
+                    at: tx.now().await?,
                     principal: principal.clone(),
-                    action: action.clone(),
-                    subject: format!("release {id}"),
+                    action: format!("{action}.refused"),
+                    subject: subject.clone(),
                     detail: detail.clone(),
                 };
                 Ok(audit.record(tx, &entry).await?)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use database::Transaction;
 use serde_json::json;
-use types::{ErrorKind, ModelName, ModelVersion, Percent, Principal, Role};
+use types::{ErrorKind, ModelName, ModelVersion, Percent, Principal};
 
 use super::{
     Service,
@@ -16,7 +16,9 @@ use super::{
     sound_text,
 };
 use crate::{
-    AuditSink, Error, Kind, Pinned, Refusal, Release, Stage, machine::Observation, metrics::REFUSALS, repo,
+    AuditSink, Error, Kind, Pinned, Release, Stage,
+    machine::{Observation, may_roll_back},
+    repo,
     repo::traffic,
 };
 
@@ -36,7 +38,10 @@ impl Service {
     ) -> Result<Release, Error> {
         let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
         sound_text("reason", &reason)?;
-        self.may_roll_back(caller)?;
+        if let Err(refusal) = may_roll_back(caller) {
+            self.record_refusal("release.rollback", &caller.name, model.to_string(), &refusal).await?;
+            return Err(refusal.into());
+        }
         let named = model.clone();
         let (is_rolling, target) = self
             .inner
@@ -53,21 +58,8 @@ impl Service {
         let (audit, by, model) = (Arc::clone(&self.inner.ports.audit), caller.clone(), model.clone());
         let release =
             self.inner.database.write(async move |tx| roll_back(tx, &*audit, &by, &model, to, &reason).await).await?;
-        self.inner.signal.notify();
+        self.decided(&release);
         Ok(release)
-    }
-
-    fn may_roll_back(&self, caller: &Principal) -> Result<(), Error> {
-        let (action, role) = ("roll back", Role::Operator);
-        let refusal = if caller.anonymous {
-            Refusal::Anonymous { action, role }
-        } else if !caller.role.allows(role) {
-            Refusal::Role { principal: caller.name.clone(), has: caller.role, action, role }
-        } else {
-            return Ok(());
-        };
-        self.inner.metrics.add(&REFUSALS, &["release.rollback"], 1.0);
-        Err(refusal.into())
     }
 
     async fn is_unchanged(&self, model: &ModelName, target: &Pinned) -> Result<(), Error> {

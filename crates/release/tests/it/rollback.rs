@@ -63,6 +63,7 @@ on_both! {
         let refused = world.service.rollback(&approver(), &model(), None, None).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
         assert_eq!(world.stable().await, Some(2));
+        assert_eq!(world.actions().await.last().unwrap(), "release.rollback.refused by grace on ranker");
         world.stop().await;
     }
 
