@@ -35,11 +35,13 @@ pub(crate) struct App {
     tasks: Tasks,
     servers: Servers,
     serving: serving::Service,
+    database: Database,
 }
 
 /// The services of all rooms, wired.
 #[derive(Debug, Clone)]
 pub(super) struct Services {
+    database: Database,
     identity: identity::Service,
     /// As the API sees it: with what serves protected.
     registry: registry::Service,
@@ -80,8 +82,8 @@ impl App {
         }
         let status = ProcessStatus::new(&settings, &addresses, started, &services);
         let anonymous = settings.host.is_loopback() && !settings.require_token;
-        let servers = servers::serve(listeners, &services, Arc::new(status), anonymous, &tasks)?;
-        Ok(Self { addresses, tasks, servers, serving: services.serving })
+        let servers = servers::serve(listeners, &services, Arc::new(status), anonymous);
+        Ok(Self { addresses, tasks, servers, serving: services.serving, database: services.database })
     }
 
     /// Where this process answers, by role.
@@ -102,7 +104,9 @@ impl App {
             tracing::warn!("some requests were cut off");
         }
         self.servers.closed(deadline).await;
-        self.tasks.shutdown(deadline).await
+        let late = self.tasks.shutdown(deadline).await;
+        self.database.close().await;
+        late
     }
 }
 
@@ -208,6 +212,7 @@ impl Rooms<'_> {
             clock: self.clock.clone(),
         };
         Ok(Services {
+            database: self.database,
             identity: self.identity,
             registry: self.registry.with_governance(Arc::new(governance)),
             artifacts: self.artifacts,

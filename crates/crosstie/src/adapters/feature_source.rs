@@ -21,10 +21,15 @@ impl FeatureSource for OnlineRail {
     async fn enrich(&self, version: &VersionPlan, rows: &EntityRows) -> Result<Enriched, FeatureError> {
         let found = self.definitions.of(version).map_err(|error| FeatureError::Failed { source: error.into() })?;
         let read = self.features.read_online(&found.read, &entity_rows(&found, rows)).await;
-        let answered = read.map_err(|error| match error.kind() {
-            ErrorKind::InvalidArgument => FeatureError::Invalid { reason: error.to_string() },
-            kind if kind.is_retryable() => FeatureError::Unavailable { source: error.into() },
-            _ => FeatureError::Failed { source: error.into() },
+        let answered = read.map_err(|error| {
+            let kind = error.kind();
+            if kind == ErrorKind::InvalidArgument {
+                FeatureError::Invalid { reason: error.to_string() }
+            } else if kind.is_retryable() {
+                FeatureError::Unavailable { source: error.into() }
+            } else {
+                FeatureError::Failed { source: error.into() }
+            }
         })?;
         let values = answered.into_iter().enumerate().map(|(row, features)| row_values(&found, row, features));
         Ok(Enriched { rows: values.collect::<Result<_, _>>()? })

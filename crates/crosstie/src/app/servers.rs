@@ -18,7 +18,6 @@ use api::{
 use axum::{Router, serve::ListenerExt as _};
 use console::ConsoleState;
 use http::{Method, header::CONTENT_TYPE};
-use runtime::Tasks;
 use telemetry::Metrics;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -51,11 +50,12 @@ pub(super) async fn bind(settings: &Settings) -> Result<Listeners> {
 }
 
 async fn bind_one(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind((host, port)).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
             anyhow!("port {port} on {host} is in use: choose another with {flag} (0 takes a free one)")
+        } else {
+            anyhow!(error).context(format!("cannot listen on {host}:{port}; choose another with {flag}"))
         }
-        _ => anyhow!(error).context(format!("cannot listen on {host}:{port}; choose another with {flag}")),
     })
 }
 
@@ -136,16 +136,7 @@ pub(crate) fn metrics_routes(metrics: &Metrics) -> Vec<Route> {
 }
 
 /// Serves on all four listeners.
-///
-/// # Errors
-/// None yet; kept for servers that check their settings.
-pub(super) fn serve(
-    listeners: Listeners,
-    services: &Services,
-    status: Arc<dyn Status>,
-    anonymous: bool,
-    _tasks: &Tasks,
-) -> Result<Servers> {
+pub(super) fn serve(listeners: Listeners, services: &Services, status: Arc<dyn Status>, anonymous: bool) -> Servers {
     let gate = Gate::new(services.identity.clone(), anonymous);
     let close = CancellationToken::new();
     let mut running = JoinSet::new();
@@ -162,7 +153,7 @@ pub(super) fn serve(
             tracing::error!(server = "grpc", %error, "a server ended");
         }
     });
-    Ok(Servers { close, running: running.into() })
+    Servers { close, running: running.into() }
 }
 
 fn spawn_http(

@@ -54,7 +54,7 @@ impl Client {
     }
 
     /// The same client showing the folder's first token, if no other is given: for commands of the folder's owner.
-    pub(crate) fn as_owner(mut self) -> Self {
+    pub(crate) fn acting_as_owner(mut self) -> Self {
         if self.token.is_none() {
             self.token =
                 std::fs::read_to_string(self.state.join("token")).ok().map(|text| Secret::new(text.trim().to_owned()));

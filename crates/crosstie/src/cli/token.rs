@@ -28,7 +28,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let client = context.client()?.as_owner();
+    let client = context.client()?.acting_as_owner();
     match command {
         Command::Create { name, role } => {
             let made: JsonValue = client.post("tokens", &json!({ "name": name, "role": role })).await?;

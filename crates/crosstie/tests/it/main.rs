@@ -3,6 +3,8 @@
 //! What the services promise is tested beside them. Here is what only the whole can show: that it starts and stops, what it says when it cannot, and
 //! that a kill loses nothing that was acknowledged.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod durability;
 mod program;
 mod project_files;
