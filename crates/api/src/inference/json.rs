@@ -132,9 +132,9 @@ impl From<InputError> for Error {
 /// Refuses parameters that ask for what is not supported; those that are hints are passed over.
 fn refuse_unsupported(parameters: &Parameters) -> Result<(), Error> {
     let asks = |name: &str| {
-        parameters
-            .get(name)
-            .is_some_and(|value| *value != Json::from(0) && *value != Json::from("") && *value != Json::Bool(false))
+        parameters.get(name).is_some_and(|value| {
+            !matches!(value.as_i64(), Some(0)) && value.as_str() != Some("") && *value != Json::Bool(false)
+        })
     };
     if asks("shared_memory_region") {
         return Err(Error::invalid(NO_SHARED_MEMORY));
