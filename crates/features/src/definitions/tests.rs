@@ -148,6 +148,18 @@ fn digests_change_with_values_and_with_nothing_else() {
     }
 }
 
+/// Stored values and trained models carry these addresses: a change here makes every one of them unknown.
+#[test]
+fn digests_are_the_same_in_every_version() {
+    let definitions = compose(GOOD).unwrap();
+    let view = definitions.view("activity").unwrap().digest();
+    let on_demand = definitions.on_demand().map(|feature| feature.digest().short()).collect::<Vec<_>>();
+    assert_eq!(
+        (view.short().as_str(), on_demand),
+        ("45b2e114db29", vec!["86e960950d3a".to_owned(), "69a74383849a".to_owned()])
+    );
+}
+
 #[test]
 fn a_ttl_of_nothing_is_no_ttl() {
     let definitions = compose(&GOOD.replace("ttl: 7d", "ttl: 0s")).unwrap();

@@ -1,3 +1,5 @@
+//! What compiles, what is refused and how that is said, and that one row and many agree.
+
 use std::sync::Arc;
 
 use arrow::array::{

@@ -263,6 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_form_of_a_row_stays_readable() {
+        let layout = Layout::new([ValueType::Int64, ValueType::String, ValueType::Bool]);
+        let values = [Value::Int64(-2), Value::String("DE".to_owned()), Value::Null];
+        let row = layout.encode(rank(1, Some(2)), true, &values);
+        let hex: String = row.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = "01".to_owned()
+            + "8000000000000001" + "01" + "8000000000000002" + "01" // rank, origin
+            + "04" // nulls
+            + "feffffffffffffff" + "0000000002000000" + "00" // values
+            + "4445";
+        assert_eq!(hex, expected);
+    }
+
+    #[test]
     fn bytes_of_ranks_order_as_ranks_do() {
         let layout = Layout::new([]);
         let ranks = [rank(i64::MIN, None), rank(-1, None), rank(-1, Some(i64::MIN)), rank(-1, Some(3)), rank(0, None)];

@@ -140,7 +140,8 @@ fn a_row_that_both_rails_refuse_is_equal_and_one_that_only_one_refuses_is_not() 
     let differences = |online_refuses: bool| {
         let refusal = Refusal { feature: "v:f".to_owned(), entity: "k=1".to_owned(), message: "no value".to_owned() };
         let missing = FeatureCell::timeless(Value::Null, Origin::Missing);
-        let served = FeatureCell { event_time: Some(Timestamp::from_micros(1)), ..cell(Value::Int64(1), Origin::Pushed) };
+        let served =
+            FeatureCell { event_time: Some(Timestamp::from_micros(1)), ..cell(Value::Int64(1), Origin::Pushed) };
         let online = match online_refuses {
             true => FeatureRow { cells: vec![missing.clone()], refusal: Some(refusal.clone()) },
             false => FeatureRow { cells: vec![served], refusal: None },
