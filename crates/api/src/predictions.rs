@@ -126,3 +126,27 @@ async fn get(State(state): State<PredictionsState>, Path(id): Path<String>) -> R
     let (prediction, outcomes) = state.log.find(id).await?.ok_or_else(unknown)?;
     Ok(Json(json!({ "prediction": prediction, "outcomes": outcomes })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_outcome_and_many_are_read_and_a_malformed_one_is_told_what_is_wrong() {
+        let one = json!({ "prediction_id": "01997a3c-7e00-7abc-8def-0123456789ab:0", "event": "click" });
+        assert_eq!(parsed(one.clone()).unwrap().len(), 1);
+        assert_eq!(parsed(json!({ "outcomes": [one, one] })).unwrap().len(), 2);
+        let wrong = json!({ "outcomes": [{ "prediction_id": "x", "event": "click", "values": 3 }] });
+        let error = parsed(wrong).err().unwrap();
+        assert!(error.message.contains("unknown field `values`"), "{}", error.message);
+    }
+
+    #[test]
+    fn an_outcome_without_a_time_happened_now_and_one_without_an_id_is_named() {
+        let now = Timestamp::from_millis(5);
+        let body =
+            |id: &str| OutcomeBody { prediction_id: id.to_owned(), event: "click".to_owned(), value: None, at: None };
+        assert_eq!(body("01997a3c-7e00-7abc-8def-0123456789ab").dated(0, now).unwrap().at, now);
+        assert!(body("nonsense").dated(3, now).unwrap_err().message.starts_with("outcome 3: "));
+    }
+}

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use types::Role;
+
 use super::*;
+use crate::{Author, ReleaseId};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const AUTHOR: &str = "ada";
