@@ -116,7 +116,7 @@ pub(crate) async fn admit(
 }
 
 /// `pages`, each of which a viewer may see; browsers ask for the token as the password.
-pub fn guarded(pages: Router, gate: &Gate) -> Router {
+pub(crate) fn guarded(pages: Router, gate: &Gate) -> Router {
     let reads = (gate.clone(), Access::Role(Role::Viewer), Shape::Crosstie);
     pages.layer(middleware::from_fn_with_state(reads, admit))
 }

@@ -12,4 +12,5 @@ pub mod mlflow;
 pub mod predictions;
 pub mod releases;
 pub mod routes;
+pub mod server;
 pub mod system;

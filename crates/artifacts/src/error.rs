@@ -32,8 +32,8 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A path that leaves the store, or that no file system can hold.
-    #[error("Invalid path: {path}")]
+    /// A path that leaves the store, or that no file system can hold. The text is MLflow's, whole.
+    #[error("Invalid path")]
     InvalidPath {
         /// The path as given.
         path: String,

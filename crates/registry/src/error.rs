@@ -66,10 +66,10 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) => ErrorKind::InvalidArgument,
+            Self::Invalid(_) | Self::Elsewhere { .. } => ErrorKind::InvalidArgument,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::AlreadyExists(_) => ErrorKind::AlreadyExists,
-            Self::InvalidState(_) | Self::Stamp { .. } | Self::Elsewhere { .. } => ErrorKind::FailedPrecondition,
+            Self::InvalidState(_) | Self::Stamp { .. } => ErrorKind::FailedPrecondition,
             Self::Refused(_) => ErrorKind::PermissionDenied,
             Self::Ungoverned(_) => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Internal,

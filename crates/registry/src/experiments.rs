@@ -6,9 +6,9 @@ use crate::{
     Experiment, KeyValue, LifecycleStage, Page, Service, ViewType,
     error::{Error, Result},
     filter::{self, Comparator, Domain, Entity, Operand, parse_order},
-    page, repo, rules,
-    search::Sql,
-    storage,
+    page, repo,
+    repo::sql::Sql,
+    rules, storage,
 };
 
 /// An experiment to be made.
@@ -219,8 +219,8 @@ impl Service {
 }
 
 fn statement(service: &Service, search: &ExperimentSearch, offset: i64) -> Result<Sql> {
-    let mut sql = Sql::new("SELECT ");
-    sql.push(repo::experiments::COLUMNS).push(" FROM experiments WHERE workspace = 'default' AND lifecycle_stage IN ");
+    let mut sql = Sql::select(repo::experiments::COLUMNS, "experiments");
+    sql.push(" WHERE workspace = 'default' AND lifecycle_stage IN ");
     sql.bind_list(search.view.stages().iter().copied());
     for clause in filter::parse(&DOMAIN, &search.filter)? {
         sql.push(" AND ");

@@ -7,7 +7,6 @@
 //! what serves is asked through [`Governance`].
 
 mod aliases;
-mod authors;
 mod entities;
 mod error;
 mod experiments;
@@ -29,7 +28,6 @@ mod rules;
 mod run_search;
 mod runs;
 mod schema;
-mod search;
 mod service;
 mod sources;
 mod stages;
@@ -38,8 +36,6 @@ mod tags;
 mod version_search;
 mod versions;
 
-pub use released::TrainingRun;
-pub use authors::Author;
 pub use entities::{
     Alias, Dataset, DatasetInput, Experiment, KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus, Metric,
     ModelOutput, RegisteredModel, Run, RunInfo, RunStatus, Version, ViewType,
@@ -54,6 +50,8 @@ pub use logged_models::NewLoggedModel;
 pub use metrics::HistoryRequest;
 pub use models::ModelSearch;
 pub use page::Page;
+pub use released::TrainingRun;
+pub use repo::authors::Author;
 pub use run_search::RunSearch;
 pub use runs::{NewRun, RunBatch, RunUpdate};
 pub use schema::{MLFLOW_RELEASE, MLFLOW_STAMP};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use types::{Digest, ModelVersion, Timestamp};
 
-use crate::{Author, Run, Service, authors, error::Result, experiments, repo, versions};
+use crate::{Author, Run, Service, error::Result, experiments, repo, versions};
 
 /// The tag with the commit, which stock clients set in a git work tree.
 const COMMIT_TAG: &str = "mlflow.source.git.commit";
@@ -126,7 +126,7 @@ impl Service {
         self.database
             .read(async move |tx| {
                 let found = versions::required(tx, id.model.as_str(), id.version).await?;
-                let author = authors::of(tx, &found).await?;
+                let author = repo::authors::of(tx, &found).await?;
                 let run = match found.run_id.as_deref().filter(|run| !run.is_empty()) {
                     Some(run) => repo::runs::by_id(tx, run).await?,
                     None => None,

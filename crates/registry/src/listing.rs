@@ -2,7 +2,9 @@
 
 use artifacts::ArtifactPath;
 
-use crate::{Service, error::Result, storage};
+use types::ModelVersion;
+
+use crate::{Service, error::Result, models, rules, storage};
 
 /// A file or folder among a run's artifacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,33 @@ impl Service {
     pub async fn logged_model_artifacts(&self, id: &str, path: Option<&str>) -> Result<Listing> {
         let uri = self.logged_model(id, false).await?.artifact_uri;
         self.listing(uri, id, path).await
+    }
+
+    /// Where the file at `path` among a run's artifacts lies in the store.
+    ///
+    /// # Errors
+    /// As [`Service::run_artifacts`].
+    pub async fn run_artifact(&self, run_id: &str, path: &str) -> Result<ArtifactPath> {
+        let root = storage::required(&self.run(run_id).await?.info.artifact_uri, run_id)?;
+        Ok(root.join(path)?)
+    }
+
+    /// Where the file at `path` among a logged model's artifacts lies in the store.
+    ///
+    /// # Errors
+    /// As [`Service::logged_model_artifacts`].
+    pub async fn logged_model_artifact(&self, id: &str, path: &str) -> Result<ArtifactPath> {
+        let root = storage::required(&self.logged_model(id, false).await?.artifact_uri, id)?;
+        Ok(root.join(path)?)
+    }
+
+    /// Where the file at `path` of a version lies in the store.
+    ///
+    /// # Errors
+    /// When there is no such version, the path leads out of it, or its files lie elsewhere.
+    pub async fn version_artifact(&self, name: &str, version: &str, path: &str) -> Result<ArtifactPath> {
+        let id = ModelVersion::new(models::parse_name(name)?, rules::version_number(version)?);
+        Ok(self.resolve(&id).await?.storage.join(path)?)
     }
 
     async fn listing(&self, root_uri: String, subject: &str, path: Option<&str>) -> Result<Listing> {

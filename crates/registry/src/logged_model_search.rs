@@ -7,8 +7,9 @@ use crate::{
     LoggedModel, Page, Service,
     error::{Error, Result},
     filter::{self, Clause, Domain, Entity},
-    repo, rules,
-    search::Sql,
+    repo,
+    repo::sql::Sql,
+    rules,
 };
 
 /// Rows per page unless another number is asked for.
@@ -160,8 +161,7 @@ fn statement(service: &Service, search: &LoggedModelSearch, limit: i64, offset: 
     }
     let experiments = search.experiment_ids.iter().map(|id| rules::experiment_id(id)).collect::<Result<Vec<_>>>()?;
     let clauses = filter::parse(&DOMAIN, &search.filter)?;
-    let mut sql = Sql::new("SELECT ");
-    sql.push(repo::logged_models::COLUMNS).push(" FROM logged_models");
+    let mut sql = Sql::select(repo::logged_models::COLUMNS, "logged_models");
     for (index, by) in search.order_by.iter().enumerate() {
         join_for_order(&mut sql, index, by)?;
     }

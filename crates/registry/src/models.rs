@@ -4,12 +4,12 @@ use database::Transaction;
 use types::{ModelName, Principal};
 
 use crate::{
-    KeyValue, Mutation, Page, RegisteredModel, Service, authors,
+    KeyValue, Mutation, Page, RegisteredModel, Service,
     error::{Error, Result},
     filter::{self, Clause, Comparator, Domain, Entity, Operand, parse_order},
     page, repo,
+    repo::sql::Sql,
     rules::{self, python_repr},
-    search::Sql,
 };
 
 /// The tag that makes a registered model a prompt.
@@ -137,7 +137,7 @@ impl Service {
                     return Err(Error::AlreadyExists(message));
                 }
                 repo::models::rename(tx, name, new_name, now).await?;
-                authors::rename(tx, name, new_name).await?;
+                repo::authors::rename(tx, name, new_name).await?;
                 required(tx, new_name).await
             })
             .await
@@ -153,7 +153,7 @@ impl Service {
         self.database
             .write(async move |tx| {
                 required(tx, model.as_str()).await?;
-                authors::forget(tx, model.as_str()).await?;
+                repo::authors::forget(tx, model.as_str()).await?;
                 repo::models::delete(tx, model.as_str()).await
             })
             .await
@@ -217,8 +217,8 @@ impl Service {
 }
 
 fn statement(service: &Service, search: &ModelSearch, offset: i64) -> Result<Sql> {
-    let mut sql = Sql::new("SELECT ");
-    sql.push(repo::models::COLUMNS).push(" FROM registered_models WHERE workspace = 'default'");
+    let mut sql = Sql::select(repo::models::COLUMNS, "registered_models");
+    sql.push(" WHERE workspace = 'default'");
     let clauses = filter::parse(&DOMAIN, &search.filter)?;
     for clause in searched(&clauses) {
         sql.push(" AND ");

@@ -1,18 +1,21 @@
 //! The registry's SQL, by concept; statements that a search puts together are in the searches.
 
+pub(crate) mod authors;
 pub(crate) mod experiments;
 pub(crate) mod inputs;
 pub(crate) mod logged_models;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod runs;
+pub(crate) mod sql;
 pub(crate) mod versions;
 
 use std::collections::HashMap;
 
 use database::{Parameter, Transaction};
 
-use crate::{KeyValue, error::Result, search::Sql};
+use crate::{KeyValue, error::Result};
+use sql::Sql;
 
 /// Rows that one INSERT carries: few enough for both databases' limits on parameters, and so that statements of only a
 /// few lengths are prepared.

@@ -4,9 +4,10 @@ use crate::{
     Page, Run, Service, ViewType,
     error::{Error, Result},
     filter::{self, Clause, Comparator, Domain, Entity, OrderBy, parse_order},
-    page, repo, rules,
+    page, repo,
+    repo::sql::Sql,
+    rules,
     runs::NAME_TAG,
-    search::Sql,
 };
 
 /// A search for runs.
@@ -80,8 +81,7 @@ impl Service {
 fn statement(service: &Service, search: &RunSearch, offset: i64) -> Result<Sql> {
     let experiments = search.experiment_ids.iter().map(|id| rules::experiment_id(id)).collect::<Result<Vec<_>>>()?;
     let order = parse_order(&DOMAIN, &search.order_by)?;
-    let mut sql = Sql::new("SELECT ");
-    sql.push(repo::runs::COLUMNS).push(" FROM runs");
+    let mut sql = Sql::select(repo::runs::COLUMNS, "runs");
     for (index, by) in order.iter().enumerate() {
         join_for_order(&mut sql, index, by)?;
     }

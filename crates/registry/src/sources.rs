@@ -95,7 +95,9 @@ pub(crate) async fn resolve(
     if let Source::Registered { name, selector } = &source {
         return copy(tx, uri, name, selector, run_id, model_id).await;
     }
-    check_no_escape(uri)?;
+    if source != Source::Local {
+        check_no_escape(uri)?;
+    }
     let mut resolved = Resolved {
         source: uri.to_owned(),
         storage_location: uri.to_owned(),
@@ -111,7 +113,8 @@ pub(crate) async fn resolve(
             let root = logged_model_root(tx, model).await?;
             check_within(uri, &source, root.as_deref(), "model_id")?;
         }
-        (Source::Run { id, .. }, None) if named_run == Some(id.as_str()) => {}
+        // Older clients do not name the run again. Whoever may register may read every run, so nothing is given away.
+        (Source::Run { id, .. }, None) if named_run.is_none_or(|run| run == id) => {}
         (Source::Run { .. }, None) => return Err(foreign(uri, "run_id")),
         (Source::Local | Source::Own, None) => {
             let root = match named_run {
@@ -238,12 +241,21 @@ fn check_within(uri: &str, source: &Source, root: Option<&str>, id_name: &str) -
     Err(foreign(uri, id_name))
 }
 
-/// Whether `uri` is `root` or below it, part by part.
+/// Whether `uri` is `root` or below it, part by part, with `..` followed: only local paths may still have it here.
 fn is_within(uri: &str, root: &str) -> bool {
     let parts = |uri: &str| {
         let bare = uri.strip_prefix("file://").or_else(|| uri.strip_prefix("file:")).unwrap_or(uri);
-        let parts = percent_decoded(bare);
-        parts.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect::<Vec<_>>()
+        let mut parts: Vec<String> = Vec::new();
+        for part in percent_decoded(bare).split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop();
+                }
+                part => parts.push(part.to_owned()),
+            }
+        }
+        parts
     };
     let root = parts(root);
     !root.is_empty() && parts(uri).starts_with(&root)
@@ -303,6 +315,8 @@ mod tests {
         }
         assert!(is_within("mlflow-artifacts:/0/a/artifacts/m", "mlflow-artifacts:/0/a/artifacts"));
         assert!(!is_within("mlflow-artifacts:/0/ab/artifacts", "mlflow-artifacts:/0/a"));
-        assert!(is_within("file:///srv/a/b", "/srv/a"));
+        assert!(is_within("file:///srv/a/b/..", "/srv/a"));
+        assert!(!is_within("/srv/a/../b", "/srv/a"));
+        assert!(!is_within("/srv/a/%2e%2e/b", "/srv/a"));
     }
 }

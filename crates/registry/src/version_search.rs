@@ -6,7 +6,7 @@ use crate::{
     filter::{self, Domain, Entity, parse_order},
     models::{asks_for_prompts, hide_prompts, searched},
     page, repo,
-    search::Sql,
+    repo::sql::Sql,
 };
 
 /// Most rows of one page.
@@ -76,8 +76,8 @@ fn column(attribute: &str) -> &'static str {
 }
 
 fn statement(service: &Service, search: &VersionSearch, offset: i64) -> Result<Sql> {
-    let mut sql = Sql::new("SELECT ");
-    sql.push(repo::versions::COLUMNS).push(" FROM model_versions WHERE workspace = 'default' AND current_stage <> ");
+    let mut sql = Sql::select(repo::versions::COLUMNS, "model_versions");
+    sql.push(" WHERE workspace = 'default' AND current_stage <> ");
     sql.bind(repo::versions::DELETED);
     let clauses = filter::parse(&DOMAIN, &search.filter)?;
     for clause in searched(&clauses) {

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use types::{ModelVersion, Principal, Timestamp};
 
 use crate::{
-    Author, KeyValue, Mutation, Service, Version, authors,
+    Author, KeyValue, Mutation, Service, Version,
     error::{Error, Result},
     logged_models, models, repo, rules,
     sources::{self, Resolved},
@@ -95,7 +95,7 @@ impl Service {
                 };
                 repo::versions::insert(tx, &version).await?;
                 repo::models::touch(tx, &new.name, now).await?;
-                authors::record(tx, &version, &by).await?;
+                repo::authors::record(tx, &version, &by).await?;
                 if let Some(model_id) = &resolved.model_id {
                     list_on_logged_model(tx, model_id, &version).await?;
                 }
@@ -214,7 +214,7 @@ impl Service {
                     status: found.status.clone(),
                     storage: storage::required(&uri, &id.to_string())?,
                     created_at: Timestamp::from_millis(found.created),
-                    author: authors::of(tx, &found).await?,
+                    author: repo::authors::of(tx, &found).await?,
                     tags: found.tags,
                 })
             })
@@ -230,7 +230,7 @@ impl Service {
         self.database
             .read(async move |tx| {
                 let found = required(tx, version.model.as_str(), version.version).await?;
-                authors::of(tx, &found).await
+                repo::authors::of(tx, &found).await
             })
             .await
     }

@@ -6,7 +6,7 @@
 use super::Violation;
 use super::tree::{File, Tree};
 
-const VERBS: &[&str] = &["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
+const VERBS: &[&str] = &["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "];
 
 /// Modules that hold statements or DDL.
 const HOMES: &[&str] = &["repo", "ddl", "schema", "migrations"];

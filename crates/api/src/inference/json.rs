@@ -131,10 +131,12 @@ impl From<InputError> for Error {
 
 /// Refuses parameters that ask for what is not supported; those that are hints are passed over.
 fn refuse_unsupported(parameters: &Parameters) -> Result<(), Error> {
-    let asks = |name: &str| {
-        parameters.get(name).is_some_and(|value| {
-            !matches!(value.as_i64(), Some(0)) && value.as_str() != Some("") && *value != Json::Bool(false)
-        })
+    let asks = |name: &str| match parameters.get(name) {
+        None | Some(Json::Null) => false,
+        Some(Json::Bool(value)) => *value,
+        Some(Json::Number(value)) => value.as_f64() != Some(0.0),
+        Some(Json::String(value)) => !value.is_empty(),
+        Some(Json::Array(_) | Json::Object(_)) => true,
     };
     if asks("shared_memory_region") {
         return Err(Error::invalid(NO_SHARED_MEMORY));

@@ -38,6 +38,10 @@ pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
         }
         routes.push(Route::new(Method::GET, format!("{prefix}/presigned/{{*path}}"), READS, no_presigned, ()));
     }
+    let file = "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files";
+    routes.push(Route::new(Method::GET, "/get-artifact", READS, run_file, state.clone()));
+    routes.push(Route::new(Method::GET, "/model-versions/get-artifact", READS, version_file, state.clone()));
+    routes.push(Route::new(Method::GET, file, READS, logged_model_file, state.clone()));
     routes
 }
 
@@ -61,16 +65,81 @@ async fn list(State(state): State<MlflowState>, fields: Fields) -> Answer {
 }
 
 async fn download(State(state): State<MlflowState>, Path(path): Path<String>) -> Result<Response, MlflowError> {
-    let path = parse(&path)?;
-    let object = state.artifacts.get(&path).await.map_err(Error::from)?;
+    send(&state, &parse(&path)?).await
+}
+
+/// A file for the web client: of a run.
+async fn run_file(State(state): State<MlflowState>, fields: Fields) -> Result<Response, MlflowError> {
+    let path = state.registry.run_artifact(fields.run_id()?, fields.required("path")?).await?;
+    send(&state, &path).await
+}
+
+/// A file for the web client: of a version.
+async fn version_file(State(state): State<MlflowState>, fields: Fields) -> Result<Response, MlflowError> {
+    let (name, version) = (fields.required("name")?, fields.required("version")?);
+    let path = state.registry.version_artifact(name, version, fields.required("path")?).await?;
+    send(&state, &path).await
+}
+
+/// A file for the web client: of a logged model.
+async fn logged_model_file(
+    State(state): State<MlflowState>,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, MlflowError> {
+    let path = state.registry.logged_model_artifact(&id, fields.required("artifact_file_path")?).await?;
+    send(&state, &path).await
+}
+
+async fn send(state: &MlflowState, path: &artifacts::ArtifactPath) -> Result<Response, MlflowError> {
+    let object = state.artifacts.get(path).await.map_err(Error::from)?;
     let mut response = Body::from_stream(object.content).into_response();
     let headers = response.headers_mut();
-    // A browser must never run what someone uploaded.
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    // A browser must never run what someone uploaded: it saves it, and guesses no type.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path.name())));
+    headers.insert(CONTENT_DISPOSITION, attachment(path.name()));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(object.size));
     Ok(response)
+}
+
+/// A harmless type by the name's ending. Nothing that a browser would run is among them.
+fn content_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    match ending.as_deref() {
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("gif") => "image/gif",
+        Some("webp") => "image/webp",
+        Some("pdf") => "application/pdf",
+        Some(
+            "txt" | "log" | "err" | "cfg" | "conf" | "ini" | "cnf" | "env" | "md" | "rst" | "csv" | "tsv" | "json"
+            | "jsonl" | "yaml" | "yml" | "toml" | "xml" | "html" | "htm" | "css" | "js" | "ts" | "py" | "r" | "sql"
+            | "sh" | "out" | "properties",
+        ) => "text/plain; charset=utf-8",
+        _ => match name {
+            "MLmodel" | "MLproject" => "text/plain; charset=utf-8",
+            _ => "application/octet-stream",
+        },
+    }
+}
+
+/// `attachment; filename*=…`, with a plain name for what does not read the encoded one.
+fn attachment(name: &str) -> HeaderValue {
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+    let mut value = format!("attachment; filename={plain}");
+    if plain != name {
+        value.push_str("; filename*=UTF-8''");
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
+                value.push(char::from(byte));
+            } else {
+                value.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 async fn upload(State(state): State<MlflowState>, Path(path): Path<String>, body: Body) -> Answer {

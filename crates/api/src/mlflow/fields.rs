@@ -227,9 +227,9 @@ impl Fields {
             Some(Json::Array(list)) => list,
             Some(other) => return Err(wrong_type(name, other)),
         };
-        let object = |value: &Json| match value {
-            Json::Object(values) => Ok(Self { values: values.clone(), size: 0 }),
-            other => Err(wrong_type(name, other)),
+        let object = |value: &Json| {
+            let values = value.as_object().ok_or_else(|| wrong_type(name, value))?;
+            Ok(Self { values: values.clone(), size: 0 })
         };
         list.iter().map(object).collect()
     }

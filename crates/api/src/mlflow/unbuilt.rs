@@ -14,7 +14,6 @@ const CALLS: &[(&str, &str)] = &[
     ("2.0/mlflow/gateway-proxy", "GET POST"),
     ("2.0/mlflow/get-online-trace-details", "GET"),
     ("2.0/mlflow/get-trace-artifact", "GET"),
-    ("2.0/mlflow/logged-models/{model_id}/artifacts/files", "GET"),
     ("2.0/mlflow/metrics/get-history-bulk", "GET"),
     ("2.0/mlflow/metrics/get-history-bulk-interval", "GET"),
     ("2.0/mlflow/runs/create-promptlab-run", "POST"),
@@ -136,12 +135,7 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 /// Paths that have no such prefix.
-const BARE: &[(&str, &str)] = &[
-    ("/get-artifact", "GET"),
-    ("/graphql", "GET POST"),
-    ("/model-versions/get-artifact", "GET"),
-    ("/v1/traces", "POST"),
-];
+const BARE: &[(&str, &str)] = &[("/graphql", "GET POST"), ("/v1/traces", "POST")];
 
 pub(super) fn routes() -> Vec<Route> {
     let prefixed = CALLS

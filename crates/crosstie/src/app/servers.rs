@@ -12,16 +12,13 @@ use api::{
     inference::InferenceState,
     mlflow::MlflowState,
     predictions::PredictionsState,
-    routes::{Access, Route, router},
+    routes::Route,
+    server::{metrics_routes, serve_http},
     system::{Status, SystemState},
 };
-use axum::{Router, serve::ListenerExt as _};
 use console::ConsoleState;
-use http::{Method, header::CONTENT_TYPE};
-use telemetry::Metrics;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use types::Role;
 
 use super::Services;
 use crate::{settings::Settings, state_dir::Addresses};
@@ -29,8 +26,6 @@ use crate::{settings::Settings, state_dir::Addresses};
 /// The roles of the four ports, in the order of [`Settings::ports`], and the flags that choose them.
 const ROLES: [(&str, &str); 4] =
     [("api", "--port"), ("http", "--http-port"), ("grpc", "--grpc-port"), ("metrics", "--metrics-port")];
-/// The text format of Prometheus.
-const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Bound listeners, in the order of the roles.
 pub(super) type Listeners = [TcpListener; 4];
@@ -127,25 +122,23 @@ fn inference(services: &Services) -> InferenceState {
     InferenceState { serving: services.serving.clone(), version: env!("CARGO_PKG_VERSION") }
 }
 
-/// The route of the metrics port.
-pub(crate) fn metrics_routes(metrics: &Metrics) -> Vec<Route> {
-    let scrape = |axum::extract::State(metrics): axum::extract::State<Metrics>| async move {
-        ([(CONTENT_TYPE, EXPOSITION)], metrics.render())
-    };
-    vec![Route::new(Method::GET, "/metrics", Access::Role(Role::Viewer), scrape, metrics.clone())]
-}
-
 /// Serves on all four listeners.
 pub(super) fn serve(listeners: Listeners, services: &Services, status: Arc<dyn Status>, anonymous: bool) -> Servers {
     let gate = Gate::new(services.identity.clone(), anonymous);
     let close = CancellationToken::new();
     let mut running = JoinSet::new();
-    let [api, http, grpc, metrics] = listeners;
-    let pages = api::auth::guarded(console::router(console_state(services)), &gate);
-    let api_router = router(api_routes(services, status), &gate).merge(pages);
-    spawn_http(&mut running, "api", api, api_router, &close);
-    spawn_http(&mut running, "http", http, router(inference_routes(services), &gate), &close);
-    spawn_http(&mut running, "metrics", metrics, router(metrics_routes(&services.metrics), &gate), &close);
+    let [api, inference_port, grpc, metrics] = listeners;
+    let mut http = |name: &'static str, listener, routes, pages| {
+        let (gate, stop) = (gate.clone(), close.clone().cancelled_owned());
+        running.spawn(async move {
+            if let Err(error) = serve_http(listener, routes, pages, gate, stop).await {
+                tracing::error!(server = name, %error, "a server ended");
+            }
+        });
+    };
+    http("api", api, api_routes(services, status), Some(console::router(console_state(services))));
+    http("http", inference_port, inference_routes(services), None);
+    http("metrics", metrics, metrics_routes(&services.metrics), None);
     let stop = close.clone().cancelled_owned();
     let state = inference(services);
     running.spawn(async move {
@@ -154,27 +147,6 @@ pub(super) fn serve(listeners: Listeners, services: &Services, status: Arc<dyn S
         }
     });
     Servers { close, running: running.into() }
-}
-
-fn spawn_http(
-    running: &mut JoinSet<()>,
-    name: &'static str,
-    listener: TcpListener,
-    router: Router,
-    close: &CancellationToken,
-) {
-    // Small answers must not wait for the next segment's acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection has no TCP_NODELAY");
-        }
-    });
-    let stop = close.clone().cancelled_owned();
-    running.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-            tracing::error!(server = name, %error, "a server ended");
-        }
-    });
 }
 
 fn console_state(services: &Services) -> ConsoleState {

@@ -1,3 +1,5 @@
+//! What is wrong with a project is found before anything runs, and named with its place.
+
 use api::system::ProjectFiles;
 
 use super::*;

@@ -110,7 +110,7 @@ pub(crate) async fn delete_tag(tx: &mut Transaction, run_id: &str, key: &str) ->
 pub(crate) async fn params_of(tx: &mut Transaction, run_id: &str, keys: &[String]) -> Result<Vec<KeyValue>> {
     let mut found = Vec::new();
     let tail = "AND run_uuid = ";
-    let mut sql = crate::search::Sql::new("SELECT key, value FROM params WHERE key IN ");
+    let mut sql = crate::repo::sql::Sql::new("SELECT key, value FROM params WHERE key IN ");
     sql.bind_list(keys).push(" ").push(tail).bind(run_id);
     let (text, values) = sql.into_parts();
     for row in tx.rows(&text, values).await? {

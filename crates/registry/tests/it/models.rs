@@ -91,7 +91,6 @@ database::testing::on_both! {
             (format!("{}/model", run.artifact_uri), None),
             (format!("{}/model", run.artifact_uri), Some(other.id.clone())),
             ("mlflow-artifacts:/".to_owned(), Some(run.id.clone())),
-            (runs.clone(), None),
             (runs.clone(), Some(other.id.clone())),
             ("models:/m-00000000000000000000000000000000".to_owned(), Some(run.id.clone())),
         ] {

@@ -1,3 +1,5 @@
+//! Requests of both kinds against models of both layouts, and every way in which an input can be wrong.
+
 use std::collections::BTreeMap;
 
 use types::{Digest, ModelName, ModelVersion, TensorType, ValueType};

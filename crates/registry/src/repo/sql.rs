@@ -17,6 +17,11 @@ impl Sql {
         Self { text: text.to_owned(), params: Vec::new() }
     }
 
+    /// A statement that selects `columns` from `table`; conditions are pushed behind it.
+    pub(crate) fn select(columns: &str, table: &str) -> Self {
+        Self::new(&format!("SELECT {columns} FROM {table}"))
+    }
+
     /// Appends `text`.
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
