@@ -34,7 +34,7 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     );
     let evidence = &gate["evidence"]["report"];
     let first = &evidence["first_differences"][0];
-    let complete = ["/entity", "/feature", "/online/value", "/offline/value", "/online/origin"];
+    let complete = ["/entity", "/feature", "/online/value", "/offline/value", "/online/origin", "/offline/file"];
     let shown = complete.iter().all(|pointer| first.pointer(pointer).is_some_and(|value| !value.is_null()));
     story.ledger_mut().check(
         shown && text_at(first, "/feature").contains("user_country"),

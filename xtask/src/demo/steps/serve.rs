@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+use serde_json::Value;
+
 use super::{Told, version_name};
+use crate::demo::http;
 use crate::demo::story::{Story, text_at};
 
 /// How far a score may be from what onnxruntime in Python computes from the logged features.
@@ -12,6 +16,7 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     for protocol in ["http", "grpc"] {
         traffic(story, told, protocol)?;
     }
+    fresh_values(story)?;
     same_scores(story)?;
     explained(story, told)?;
     malformed(story)
@@ -30,8 +35,7 @@ fn traffic(story: &mut Story, told: &mut Told, protocol: &str) -> anyhow::Result
         format!("{requests} requests by tritonclient.{protocol}, {errors} failed"),
         || report.to_string(),
     );
-    let is_version =
-        report["versions"].get(told.version.to_string()).and_then(serde_json::Value::as_u64) == Some(requests);
+    let is_version = report["versions"].get(told.version.to_string()).and_then(Value::as_u64) == Some(requests);
     ledger.check(is_version, "every answer names the version and a prediction id", || report.to_string());
     ledger.check(
         number("outcomes") > 0,
@@ -45,6 +49,20 @@ fn traffic(story: &mut Story, told: &mut Told, protocol: &str) -> anyhow::Result
     );
     // The answer names the request; a prediction is a row of it.
     told.prediction = format!("{}:0", text_at(&report, "/prediction_ids/0"));
+    Ok(())
+}
+
+/// What the producer pushed is what requests are answered with.
+fn fresh_values(story: &mut Story) -> anyhow::Result<()> {
+    let listed = http::get(&story.address("api")?, "/crosstie/v1/predictions?limit=2000")?;
+    let listed: Value = serde_json::from_str(&listed.1).context("the list of predictions is not JSON")?;
+    let predictions = listed["predictions"].as_array().cloned().unwrap_or_default();
+    let is_pushed = |feature: &Value| feature["origin"] == "pushed";
+    let with_pushed =
+        |prediction: &&Value| prediction["features"].as_array().is_some_and(|all| all.iter().any(is_pushed));
+    let fresh = predictions.iter().filter(with_pushed).count();
+    let claim = format!("{fresh} of {} predictions used values that the producer had pushed", predictions.len());
+    story.ledger_mut().check(fresh > 0, claim, || predictions.first().map_or(String::new(), Value::to_string));
     Ok(())
 }
 
