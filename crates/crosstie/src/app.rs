@@ -324,3 +324,6 @@ fn shown(uri: &str) -> String {
         Ok(_) | Err(_) => uri.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

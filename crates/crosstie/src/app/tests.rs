@@ -1,0 +1,83 @@
+//! What the whole process exposes: every route with the access it needs, held against the reference.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use api::routes::{Access, Route};
+
+use super::*;
+
+/// Routes that anyone may call from anywhere: whether the server lives, and which version it is.
+const OPEN: &[&str] = &[
+    "/health",
+    "/version",
+    "/v2",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/api/3.0/mlflow/server-info",
+    "/ajax-api/3.0/mlflow/server-info",
+];
+
+fn settings(dir: &Path) -> Settings {
+    let state = dir.join(".crosstie");
+    fs::create_dir_all(&state).unwrap();
+    Settings {
+        dir: dir.to_path_buf(),
+        host: [127, 0, 0, 1].into(),
+        ports: [0; 4],
+        database: format!("sqlite:{}", state.join("crosstie.db").display()),
+        artifacts: format!("file:{}", state.join("artifacts").display()),
+        default_artifact_root: "mlflow-artifacts:/".to_owned(),
+        online_store: format!("redb:{}", state.join("online.redb").display()),
+        onnxruntime: None,
+        require_token: false,
+        ready_file: None,
+        state,
+    }
+}
+
+async fn all_routes(dir: &Path) -> Vec<Route> {
+    let (settings, tasks, clock) = (settings(dir), Tasks::new(), SystemClock::shared());
+    let services = wire(&settings, &tasks, &clock, &Signal::new()).await.unwrap();
+    let status = ProcessStatus::new(&settings, &Addresses::new(), clock.now(), &services);
+    let mut routes = servers::api_routes(&services, Arc::new(status));
+    routes.extend(servers::inference_routes(&services));
+    routes.extend(api::server::metrics_routes(&services.metrics));
+    let late = tasks.shutdown(Duration::from_secs(10)).await;
+    assert!(late.is_empty(), "still running: {late:?}");
+    routes
+}
+
+#[tokio::test]
+async fn every_route_stands_in_the_reference_with_its_access() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lines: Vec<String> = all_routes(dir.path())
+        .await
+        .iter()
+        .map(|route| {
+            let access = match route.access {
+                Access::Open => "open",
+                Access::Role(role) => role.as_str(),
+            };
+            format!("| {} | `{}` | {access} |", route.method, route.path)
+        })
+        .collect();
+    lines.sort_unstable();
+    let mut table = "# Routes\n\nWhat every call needs. A test holds this page against the route table.\n\n| method | path | access |\n|---|---|---|\n".to_owned();
+    lines.iter().for_each(|line| writeln!(table, "{line}").unwrap());
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/routes.md");
+    if fs::read_to_string(&reference).unwrap_or_default() != table {
+        let written = std::env::temp_dir().join("crosstie-routes.md");
+        fs::write(&written, table).unwrap();
+        panic!("docs/reference/routes.md is stale: look at {} and put it there", written.display());
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_health_and_versions_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let routes = all_routes(dir.path()).await;
+    let open: Vec<&str> =
+        routes.iter().filter(|route| route.access == Access::Open).map(|route| route.path.as_str()).collect();
+    let strange: Vec<&&str> = open.iter().filter(|path| !OPEN.contains(path)).collect();
+    assert!(strange.is_empty(), "open to anyone: {strange:?}");
+}
