@@ -21,6 +21,9 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 /// The user to run as when we are root, in order of preference.
 const USERS: &[&str] = &["postgres", "nobody"];
 
+/// Data folders are named by this and the process that made them.
+const FOLDER: &str = "crosstie-postgres-";
+
 /// The folder of `initdb` and `postgres`.
 #[derive(Debug, Clone)]
 pub(crate) struct Installation {
@@ -133,12 +136,25 @@ impl Drop for Server {
 
 /// A folder that the unprivileged user may write and reach: not below a home that only root may enter.
 fn make_data_folder() -> anyhow::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("crosstie-postgres-{}", std::process::id()));
+    let temporary = std::env::temp_dir();
+    remove_leftovers(&temporary);
+    let folder = temporary.join(format!("{FOLDER}{}", std::process::id()));
     std::fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
     if environment::is_root() {
         process::answer(Command::new("chown").arg(user()?).arg(&folder))?;
     }
     Ok(folder)
+}
+
+/// Folders of runs that were killed before they could remove theirs; what cannot be removed is another user's.
+fn remove_leftovers(temporary: &Path) {
+    for entry in std::fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)).and_then(|pid| pid.parse::<u32>().ok());
+        if process.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
 }
 
 fn user() -> anyhow::Result<&'static str> {
@@ -165,4 +181,22 @@ fn unprivileged(program: &Path, dies_with_us: bool) -> anyhow::Result<Command> {
     }
     command.arg("--").arg(program);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_dead_runs_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        // Process ids end far below this one.
+        let (dead, alive) = (format!("{FOLDER}4000000000"), format!("{FOLDER}{}", std::process::id()));
+        for name in [dead.as_str(), alive.as_str(), "crosstie-postgres-notes"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        remove_leftovers(dir.path());
+        assert!(!dir.path().join(dead).exists());
+        assert!(dir.path().join(alive).exists() && dir.path().join("crosstie-postgres-notes").exists());
+    }
 }
