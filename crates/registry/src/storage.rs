@@ -7,9 +7,10 @@ use crate::error::{Error, Result};
 /// The root of artifacts that this server keeps itself; clients reach them through its proxy.
 pub(crate) const OWN_ROOT: &str = "mlflow-artifacts:/";
 
-/// `uri` and `part` below it, as MLflow joins them.
+/// `uri` and `part` below it, as MLflow joins them: a query stays at the end.
 pub(crate) fn append(uri: &str, part: &str) -> String {
-    format!("{}/{part}", uri.strip_suffix('/').unwrap_or(uri))
+    let (path, query) = uri.split_at(uri.find('?').unwrap_or(uri.len()));
+    format!("{}/{part}{query}", path.strip_suffix('/').unwrap_or(path))
 }
 
 /// The path of `uri` in this server's store, if it names one there: `mlflow-artifacts:/…` or the proxy's own address.
@@ -52,5 +53,6 @@ mod tests {
         assert!(own_path("mlflow-artifacts:/../x").is_err());
         assert_eq!(append(OWN_ROOT, "0"), "mlflow-artifacts:/0");
         assert_eq!(append("s3://b/root/", "m"), "s3://b/root/m");
+        assert_eq!(append("mysql://h/db?driver=x", "m"), "mysql://h/db/m?driver=x");
     }
 }

@@ -84,7 +84,8 @@ pub(crate) async fn datasets(tx: &mut Transaction, run_ids: &[String]) -> Result
         FROM inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id
         WHERE inputs.source_type = 'DATASET' AND inputs.destination_type = 'RUN' AND inputs.destination_id";
     let mut found: HashMap<String, Vec<DatasetInput>> = HashMap::new();
-    let rows = select_in(tx, select, run_ids, "ORDER BY datasets.name, datasets.digest").await?;
+    // Not sorted: clients expect them as they were logged, which is how the index on destinations holds them.
+    let rows = select_in(tx, select, run_ids, "").await?;
     if rows.is_empty() {
         return Ok(found);
     }
