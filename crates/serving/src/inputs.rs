@@ -151,7 +151,9 @@ fn read_entities(
         } else if context.names(&tensor.name) {
             beside.push(column(tensor, natural_type(tensor.datatype()))?);
         } else {
-            let known = plan.entity_keys.iter().chain(&plan.request_values).chain(&plan.feature_types);
+            let request = |name: &str| plan.request_values.iter().any(|(value, _)| value == name);
+            let overrides = plan.feature_types.iter().filter(|(name, _)| !request(name));
+            let known = plan.entity_keys.iter().chain(&plan.request_values).chain(overrides);
             let known = known.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
             let input = tensor.name.clone();
             return Err(InputError::Unexpected { input, version: plan.version.clone(), known });
