@@ -19,7 +19,7 @@ const KNOWERS: &[(&str, &[&str])] = &[
     ("miette", &["crosstie"]),
     ("indicatif", &["crosstie"]),
     ("comfy-table", &["crosstie"]),
-    ("serde-saphyr", &["crosstie"]),
+    ("serde-saphyr", &["crosstie", "http-backend"]),
     ("tracing-subscriber", &["crosstie"]),
     ("ort*", &["onnx"]),
     ("kube*", &["kubernetes"]),
@@ -33,7 +33,7 @@ const KNOWERS: &[(&str, &[&str])] = &[
     ("redb", &["features"]),
     ("redis", &["features"]),
     ("prometheus*", &["telemetry"]),
-    ("reqwest", &["crosstie", "alerts", "kubernetes", "migration"]),
+    ("reqwest", &["crosstie", "alerts", "http-backend", "kubernetes", "migration"]),
     ("protox*", &["xtask"]),
     ("tonic-prost-build", &["xtask"]),
 ];

@@ -1,0 +1,1 @@
+//! Drift and KPIs: what the prediction log says about inputs, answers and what became of them.
