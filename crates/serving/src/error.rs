@@ -24,6 +24,19 @@ pub enum Error {
         /// What does serve.
         serving: String,
     },
+    /// Only callers who show a token may name a version that is not in production.
+    #[error(
+        "naming version {version} of model `{model}` needs a token: without one, only the version in production \
+             can be named ({production})"
+    )]
+    VersionNotOpen {
+        /// The model.
+        model: String,
+        /// As asked for.
+        version: u32,
+        /// The version in production, or `none`.
+        production: String,
+    },
     /// The version is not ready to serve.
     #[error("model version {version} is not ready: {reason}")]
     NotReady {
@@ -109,6 +122,7 @@ impl Error {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownModel { .. } | Self::UnknownVersion { .. } => ErrorKind::NotFound,
+            Self::VersionNotOpen { .. } => ErrorKind::PermissionDenied,
             Self::NotReady { .. } | Self::NothingServes { .. } | Self::Draining => ErrorKind::Unavailable,
             Self::Input(_) | Self::UnknownOutput { .. } | Self::Refused { .. } => ErrorKind::InvalidArgument,
             Self::Features(error) => error.kind(),

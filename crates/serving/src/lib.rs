@@ -12,6 +12,7 @@ mod error;
 mod execution;
 mod fleet;
 mod inputs;
+pub mod latency;
 mod metrics;
 mod plan;
 mod ports;
@@ -22,13 +23,15 @@ mod statistics;
 mod tensor;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod windows;
 
 pub use error::{Error, InputError};
 pub use metrics::METRICS;
-pub use plan::{Canary, ModelPlan, TrafficPlan, VersionPlan, input_name};
+pub use plan::{Canary, ModelPlan, TrafficPlan, VersionPlan, Watch, input_name};
 pub use ports::{
-    Arm, Backend, BackendError, BoxError, Column, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue,
-    FilesError, LoadedModel, ModelFiles, ModelSpec, PlanSource, PredictionSink, ServedRow,
+    Arm, ArmWindow, Backend, BackendError, BoxError, Column, Enriched, EntityRows, FeatureError, FeatureSource,
+    FeatureValue, FilesError, GatewayReports, LoadedModel, ModelFiles, ModelSpec, PlanSource, PredictionSink,
+    ServedRow, ShadowSink, Shadowed,
 };
 pub use request::{
     InferRequest, InferResponse, InputRole, InputSpec, ModelMetadata, PrepareRequest, Prepared, PreparedRow, Scored,
@@ -37,3 +40,4 @@ pub use request::{
 pub use service::{Config, GatewayStatus, ModelStatus, Ports, Service};
 pub use statistics::{BatchStatistics, CountAndTime, VersionStatistics};
 pub use tensor::{Tensor, TensorData, element_count};
+pub use windows::EVENT_SPAN;

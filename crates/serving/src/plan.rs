@@ -8,7 +8,7 @@ mod disk;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use types::{Digest, ModelName, ModelVersion, Percent, ValueType};
+use types::{Digest, Duration, ModelName, ModelVersion, Percent, ValueType};
 
 pub(crate) use disk::PlanFile;
 
@@ -26,12 +26,22 @@ pub struct TrafficPlan {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPlan {
+    /// The model's own revision: grows with every change of this model, and is what a gateway acknowledges. 0 where
+    /// nothing but an alias decides.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: i64,
     /// The version that serves by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<VersionPlan>,
     /// The version that is being rolled out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
+    /// The version that gets copies of requests, whose answers nobody sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<VersionPlan>,
+    /// What is counted for the release that rolls out; without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// The entity key (or any other input) that keeps a caller on one version: the same value, the same version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route_by: Option<String>,
@@ -46,8 +56,24 @@ pub struct ModelPlan {
 impl ModelPlan {
     /// Every version in it, each once.
     pub fn versions(&self) -> impl Iterator<Item = &VersionPlan> {
-        self.stable.iter().chain(self.canary.iter().map(|canary| &canary.version)).chain(&self.others)
+        let canary = self.canary.iter().map(|canary| &canary.version);
+        self.stable.iter().chain(canary).chain(&self.shadow).chain(&self.others)
     }
+}
+
+fn is_zero(revision: &i64) -> bool {
+    *revision == 0
+}
+
+/// What a release that rolls out wants to be counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// The release.
+    pub release: String,
+    /// An answer that took longer is slow; without it, none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_after: Option<Duration>,
 }
 
 /// The version that is being rolled out, and its share.
@@ -66,7 +92,7 @@ pub struct Canary {
 pub struct VersionPlan {
     /// The version.
     pub version: ModelVersion,
-    /// The backend that executes it: `onnx`.
+    /// The backend that executes it: `onnx`, `http`.
     pub backend: String,
     /// The artifact's digest; another artifact is refused at load.
     pub digest: Digest,

@@ -3,11 +3,15 @@
 //! Implementations live elsewhere (`onnx`, and the adapters of the `crosstie` crate); every backend runs
 //! [`crate::testing::conformance`].
 
+mod rollout;
+
 use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use thiserror::Error;
 use types::{Digest, ErrorKind, ModelVersion, PredictionId, Schema, Timestamp, Value};
+
+pub use rollout::{ArmWindow, GatewayReports, ShadowSink, Shadowed};
 
 use crate::{Tensor, TrafficPlan, VersionPlan};
 
@@ -239,12 +243,16 @@ pub trait PredictionSink: Send + Sync + 'static {
 }
 
 /// Which part of a rollout answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Arm {
     /// The version that serves by default.
     Stable,
     /// The version that is being rolled out.
     Canary,
+    /// A copy of a request, whose answer nobody sees.
+    Shadow,
+    /// The caller named the version; it says nothing about anybody else's traffic.
+    Explicit,
     /// A version without traffic, asked for by a gate.
     Other,
 }
@@ -256,6 +264,8 @@ impl Arm {
         match self {
             Self::Stable => "stable",
             Self::Canary => "canary",
+            Self::Shadow => "shadow",
+            Self::Explicit => "explicit",
             Self::Other => "other",
         }
     }

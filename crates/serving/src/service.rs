@@ -19,8 +19,9 @@ use uuid::Uuid;
 
 pub use self::views::{GatewayStatus, ModelStatus};
 use crate::{
-    Arm, Backend, Column, Enriched, Error, FeatureSource, FeatureValue, InferRequest, InferResponse, ModelFiles,
-    PlanSource, PredictionSink, PrepareRequest, Prepared, PreparedRow, Scored, ServedRow, Tensor, VersionState,
+    Arm, Backend, Column, Enriched, Error, FeatureSource, FeatureValue, GatewayReports, InferRequest, InferResponse,
+    ModelFiles, PlanSource, PredictionSink, PrepareRequest, Prepared, PreparedRow, Scored, ServedRow, ShadowSink,
+    Tensor, VersionState,
     admission::Admission,
     execution,
     fleet::{Fleet, Live, ModelRoute},
@@ -36,6 +37,8 @@ const APPEARANCE: Duration = Duration::from_secs(5);
 /// How a gateway serves.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// This gateway's own id, unlike that of any other process that reports to the same place.
+    pub id: String,
     /// Where the last traffic plan is kept.
     pub dir: PathBuf,
     /// How many requests may be in flight; more are refused at once.
@@ -47,10 +50,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual configuration, with the last plan kept in `dir`.
+    /// The usual configuration, with the last plan kept in `dir`, and a new id. A process that starts again is a new
+    /// gateway, so that what it counts never meets what the one before had reported.
     #[must_use]
     pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
         Self {
+            id: Uuid::now_v7().to_string(),
             dir: dir.into(),
             // At 10 ms a request this is 50,000 requests a second: far beyond what a machine scores, and small in memory.
             max_in_flight: 512,
@@ -73,6 +78,10 @@ pub struct Ports {
     pub plans: Arc<dyn PlanSource>,
     /// Where served rows go.
     pub predictions: Arc<dyn PredictionSink>,
+    /// Whom this gateway tells what it follows and what it counted.
+    pub reports: Arc<dyn GatewayReports>,
+    /// Where copies of requests go once they were executed.
+    pub shadows: Arc<dyn ShadowSink>,
 }
 
 impl fmt::Debug for Ports {
@@ -116,6 +125,12 @@ impl Service {
             metrics,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// This gateway's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.inner.config.id
     }
 
     /// Polls the traffic plan and loads versions until `tasks` are shut down. `plan_changed` hints that there is a newer

@@ -4,4 +4,4 @@ mod conformance;
 mod stand_ins;
 
 pub use conformance::{Subject, conformance};
-pub use stand_ins::{Adder, AdderModel, Features, Files, Plans, Predictions, ports};
+pub use stand_ins::{Adder, AdderModel, Features, Files, Plans, Predictions, Reports, Shadows, ports};

@@ -27,7 +27,7 @@ pub(super) struct Indexed {
 /// The versions that serve or should; with `only_ready`, those that do.
 pub(super) fn indexed(state: &InferenceState, only_ready: bool) -> Vec<Indexed> {
     let versions = state.serving.status().models.into_iter().flat_map(|model| model.versions);
-    let rows = versions.filter(|status| status.arm != Arm::Other).map(|status| {
+    let rows = versions.filter(|status| matches!(status.arm, Arm::Stable | Arm::Canary)).map(|status| {
         let (word, reason) = match status.state {
             VersionState::Ready => ("READY", String::new()),
             VersionState::Loading => ("LOADING", String::new()),

@@ -25,14 +25,18 @@ pub(crate) struct Routes {
 pub(crate) struct ModelRoute {
     route_by: Option<String>,
     segments: Vec<String>,
+    /// The model's own revision in the plan.
+    pub(crate) revision: i64,
     /// What serves by default.
     pub(crate) stable: Option<Arc<Live>>,
     /// What is being rolled out, if it is ready.
     pub(crate) canary: Option<(Arc<Live>, Percent)>,
+    /// What gets copies of requests, if it is ready.
+    pub(crate) shadow: Option<Arc<Live>>,
     others: Vec<Arc<Live>>,
     /// How each version of the plan stands.
     pub(crate) versions: Vec<VersionStatus>,
-    /// Whether stable and canary are those of the plan.
+    /// Whether stable, canary and shadow are those of the plan.
     pub(crate) settled: bool,
 }
 
@@ -61,8 +65,10 @@ impl ModelRoute {
         let unloaded = state.unloaded.contains(name);
         let stable_target = plan.stable.as_ref().and_then(ready);
         let canary_target = plan.canary.as_ref().and_then(|c| Some((ready(&c.version)?, c.weight)));
-        let settled =
-            stable_target.is_some() == plan.stable.is_some() && canary_target.is_some() == plan.canary.is_some();
+        let shadow = plan.shadow.as_ref().and_then(ready);
+        let settled = stable_target.is_some() == plan.stable.is_some()
+            && canary_target.is_some() == plan.canary.is_some()
+            && shadow.is_some() == plan.shadow.is_some();
         let stand_in =
             || before.filter(|_| plan.stable.is_some() && !unloaded).and_then(|before| before.stable.clone());
         let status = |(version, arm): (&VersionPlan, Arm)| VersionStatus {
@@ -72,12 +78,15 @@ impl ModelRoute {
         };
         let arms = plan.stable.iter().map(|version| (version, Arm::Stable));
         let arms = arms.chain(plan.canary.iter().map(|canary| (&canary.version, Arm::Canary)));
+        let arms = arms.chain(plan.shadow.iter().map(|version| (version, Arm::Shadow)));
         let arms = arms.chain(plan.others.iter().map(|version| (version, Arm::Other)));
         Self {
             route_by: plan.route_by.clone(),
             segments: plan.segments.clone(),
+            revision: plan.revision,
             stable: stable_target.or_else(stand_in),
             canary: canary_target,
+            shadow,
             others: plan.others.iter().filter_map(ready).collect(),
             versions: arms.map(status).collect(),
             settled,
@@ -99,7 +108,7 @@ impl ModelRoute {
         match (&self.stable, &self.canary) {
             (Some(stable), Some((canary, weight))) => Ok(match route::choose(&canary.plan.version, *weight, key) {
                 Arm::Canary => (Arc::clone(canary), Arm::Canary),
-                Arm::Stable | Arm::Other => (Arc::clone(stable), Arm::Stable),
+                Arm::Stable | Arm::Shadow | Arm::Explicit | Arm::Other => (Arc::clone(stable), Arm::Stable),
             }),
             (Some(stable), None) => Ok((Arc::clone(stable), Arm::Stable)),
             // The first release of a model: there is nobody else to answer.

@@ -16,6 +16,8 @@ use crate::{
 pub struct GatewayStatus {
     /// The revision of the plan that is followed; `None` before there is one.
     pub revision: Option<i64>,
+    /// Whether it is stopping and takes no more requests.
+    pub draining: bool,
     /// The models of the plan.
     pub models: Vec<ModelStatus>,
 }
@@ -25,13 +27,17 @@ pub struct GatewayStatus {
 pub struct ModelStatus {
     /// The model.
     pub model: ModelName,
-    /// Whether requests go where the plan says: its stable version and its canary are ready. This is what a gateway
-    /// acknowledges.
+    /// The model's own revision in the plan that is followed.
+    pub revision: i64,
+    /// Whether requests go where the plan says: its stable version, its canary and its shadow are ready. This is what a
+    /// gateway acknowledges.
     pub settled: bool,
     /// The version that serves by default now.
     pub stable: Option<u32>,
     /// The version that is being rolled out now.
     pub canary: Option<u32>,
+    /// The version that gets copies of requests now.
+    pub shadow: Option<u32>,
     /// Each version of the plan.
     pub versions: Vec<VersionStatus>,
 }
@@ -109,12 +115,15 @@ impl Service {
         let routes = self.inner.fleet.routes();
         let models = routes.models.iter().map(|(model, route)| ModelStatus {
             model: model.clone(),
+            revision: route.revision,
             settled: route.settled,
             stable: route.stable.as_ref().map(|live| live.plan.version.version),
             canary: route.canary.as_ref().map(|(live, _)| live.plan.version.version),
+            shadow: route.shadow.as_ref().map(|live| live.plan.version.version),
             versions: route.versions.clone(),
         });
-        GatewayStatus { revision: routes.revision, models: models.collect() }
+        let draining = self.inner.admission.is_draining();
+        GatewayStatus { revision: routes.revision, draining, models: models.collect() }
     }
 
     /// The models of the plan.

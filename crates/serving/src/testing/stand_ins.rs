@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use types::{Digest, ModelVersion, Schema, TensorSpec, TensorType, Value};
 
 use crate::{
-    Backend, BackendError, BoxError, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue, FilesError,
-    LoadedModel, ModelFiles, ModelSpec, PlanSource, Ports, PredictionSink, ServedRow, Tensor, TensorData, TrafficPlan,
-    VersionPlan, input_name,
+    ArmWindow, Backend, BackendError, BoxError, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue,
+    FilesError, GatewayReports, GatewayStatus, LoadedModel, ModelFiles, ModelSpec, PlanSource, Ports, PredictionSink,
+    ServedRow, ShadowSink, Shadowed, Tensor, TensorData, TrafficPlan, VersionPlan, input_name,
 };
 
 /// A backend whose models add up their inputs and the number of their version times 1,000. A version can be made
@@ -245,7 +245,71 @@ impl PredictionSink for Predictions {
     }
 }
 
-/// The ports with these stand-ins.
+/// Keeps what a gateway reported; a test can take it away.
+#[derive(Debug, Default)]
+pub struct Reports {
+    acknowledged: Mutex<Vec<GatewayStatus>>,
+    windows: Mutex<Vec<ArmWindow>>,
+    away: AtomicBool,
+}
+
+impl Reports {
+    /// What was acknowledged since this was last asked.
+    #[must_use]
+    pub fn acknowledged(&self) -> Vec<GatewayStatus> {
+        std::mem::take(&mut *lock(&self.acknowledged))
+    }
+
+    /// What was counted since this was last asked, in the order of its coming.
+    #[must_use]
+    pub fn windows(&self) -> Vec<ArmWindow> {
+        std::mem::take(&mut *lock(&self.windows))
+    }
+
+    /// Takes the receiver away, or brings it back.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn there(&self) -> Result<(), BoxError> {
+        if self.away.load(Ordering::SeqCst) { Err("the database is away".into()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl GatewayReports for Reports {
+    async fn acknowledge(&self, status: &GatewayStatus) -> Result<(), BoxError> {
+        self.there()?;
+        lock(&self.acknowledged).push(status.clone());
+        Ok(())
+    }
+
+    async fn report(&self, windows: Vec<ArmWindow>) -> Result<(), BoxError> {
+        self.there()?;
+        lock(&self.windows).extend(windows);
+        Ok(())
+    }
+}
+
+/// Keeps what shadows answered.
+#[derive(Debug, Default)]
+pub struct Shadows(Mutex<Vec<Shadowed>>);
+
+impl Shadows {
+    /// What shadows answered since this was last asked.
+    #[must_use]
+    pub fn take(&self) -> Vec<Shadowed> {
+        std::mem::take(&mut *lock(&self.0))
+    }
+}
+
+impl ShadowSink for Shadows {
+    fn record(&self, shadowed: Shadowed) {
+        lock(&self.0).push(shadowed);
+    }
+}
+
+/// The ports with these stand-ins; reports and shadows go to new ones.
 #[must_use]
 pub fn ports(
     backend: &Arc<Adder>,
@@ -260,6 +324,8 @@ pub fn ports(
         features: Arc::clone(features) as Arc<dyn FeatureSource>,
         plans: Arc::clone(plans) as Arc<dyn PlanSource>,
         predictions: Arc::clone(predictions) as Arc<dyn PredictionSink>,
+        reports: Arc::new(Reports::default()),
+        shadows: Arc::new(Shadows::default()),
     }
 }
 

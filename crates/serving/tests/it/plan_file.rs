@@ -23,6 +23,7 @@ fn plan() -> TrafficPlan {
         route_by: Some("user_id".to_owned()),
         segments: vec!["customer_id".to_owned()],
         others: vec![version(9)],
+        ..ModelPlan::default()
     };
     TrafficPlan { revision: 12, models: BTreeMap::from([(model, plan)]) }
 }

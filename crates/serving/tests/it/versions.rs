@@ -88,7 +88,7 @@ pub(crate) fn model_plan(
     others: Vec<VersionPlan>,
 ) -> BTreeMap<ModelName, ModelPlan> {
     let canary = canary.map(|(version, weight)| Canary { version, weight: Percent::new(weight).unwrap() });
-    let plan = ModelPlan { stable, canary, route_by: Some("user_id".to_owned()), segments: Vec::new(), others };
+    let plan = ModelPlan { stable, canary, route_by: Some("user_id".to_owned()), others, ..ModelPlan::default() };
     BTreeMap::from([(ModelName::parse("ranker").unwrap(), plan)])
 }
 
