@@ -2,6 +2,7 @@
 //!
 //! Nothing here is remembered except by looking again, so that a run which was interrupted is simply repeated.
 
+pub(crate) mod chromium;
 pub(crate) mod packages;
 pub(crate) mod postgres;
 pub(crate) mod python;
@@ -20,9 +21,11 @@ pub(crate) fn everything(workspace: &Workspace, verbosity: Verbosity) -> anyhow:
     let demo = python::demo(workspace, &runner)?;
     let mlflow = python::mlflow(workspace, &runner)?;
     let postgres = postgres::Installation::find(&runner)?;
+    let chromium = chromium::find(&runner)?;
     output::line(format!("   Python of the demo: {}", demo.interpreter().display()));
-    output::line(format!("   Python with the whole of MLflow: {}", mlflow.interpreter().display()));
+    output::line(format!("   Python with the whole of MLflow, and Playwright: {}", mlflow.interpreter().display()));
     output::line(format!("   Postgres: {}", postgres.programs().display()));
+    output::line(format!("   Chromium: {}", chromium.display()));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::process::{self, Runner};
-use crate::setup::{self, postgres, python};
+use crate::setup::{self, chromium, postgres, python};
 use crate::workspace::Workspace;
 use crate::{Verbosity, environment, output};
 use summary::Summary;
@@ -33,11 +33,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let demo = python::demo(workspace, &runner)?;
     let mlflow = python::mlflow(workspace, &runner)?;
     let installation = postgres::Installation::find(&runner)?;
+    let chromium = chromium::find(&runner)?;
 
     let mut variables: Vec<(&str, OsString)> = vec![
         ("CROSSTIE_TEST_PYTHON", demo.interpreter().into()),
         ("CROSSTIE_TEST_MLFLOW_PYTHON", mlflow.interpreter().into()),
         ("CROSSTIE_TEST_ONNXRUNTIME", demo.onnxruntime()?.into()),
+        ("CROSSTIE_TEST_CHROMIUM", chromium.into()),
     ];
     // Stopped when it goes out of scope, whatever the tests say.
     let server;

@@ -1,4 +1,4 @@
-//! The Python environments: the demo's, and one with the whole of MLflow to compare ourselves with.
+//! The Python environments: the demo's, and one with the whole of MLflow to compare ourselves with, and with Playwright.
 //!
 //! They are kept beside the build cache, `$XDG_CACHE_HOME/crosstie/python/<name>-<digest>`, named by the digest of their requirements and
 //! interpreter, so that a fresh clone with the same requirements finds them ready; `.venv` and `.venv-mlflow` in the project point at them. A stamp,
@@ -58,7 +58,7 @@ pub(crate) fn demo(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Env
     ready(workspace, runner, "demo", ".venv")
 }
 
-/// The environment with the whole of MLflow: what the registry's tables and answers are compared with.
+/// The environment with the whole of MLflow, which the registry's tables and answers are compared with, and Playwright.
 pub(crate) fn mlflow(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Environment> {
     ready(workspace, runner, "test", ".venv-mlflow")
 }
