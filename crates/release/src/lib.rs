@@ -7,6 +7,7 @@
 //!
 //! Not here: how a gate judges, how gateways learn what serves, who a caller is. Those are [ports](Ports).
 
+pub mod analysis;
 mod assignment;
 mod controller;
 mod error;
