@@ -1,0 +1,1 @@
+//! Drift scores of two samples, as Evidently computes them.
