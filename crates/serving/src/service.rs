@@ -1,5 +1,6 @@
 //! The service: a request's whole way, from admission to the answer.
 
+mod answer;
 mod loading;
 mod views;
 
@@ -14,18 +15,16 @@ use runtime::{SharedClock, Signal, Tasks};
 use telemetry::Metrics;
 use tokio::time::Instant;
 use tracing::instrument;
-use types::{ModelName, PredictionId};
+use types::ModelName;
 use uuid::Uuid;
 
 pub use self::views::{GatewayStatus, ModelStatus};
 use crate::{
-    Arm, Backend, Column, Enriched, Error, FeatureSource, FeatureValue, GatewayReports, InferRequest, InferResponse,
-    ModelFiles, PlanSource, PredictionSink, PrepareRequest, Prepared, PreparedRow, Scored, ServedRow, ShadowSink,
-    Tensor, VersionState,
+    Backend, Error, FeatureSource, GatewayReports, InferRequest, InferResponse, ModelFiles, PlanSource, PredictionSink,
+    PrepareRequest, Prepared, Scored, ShadowSink, VersionState,
     admission::Admission,
     execution,
-    fleet::{Fleet, Live, ModelRoute},
-    inputs::{self, Intake},
+    fleet::{Fleet, Live},
     metrics::{self, Timings},
     plan::PlanFile,
     route::RouteKey,
@@ -278,155 +277,4 @@ impl Service {
         }
         Ok(())
     }
-}
-
-impl Inner {
-    /// From inputs to an answer, by one version.
-    async fn answer(
-        &self,
-        request: InferRequest,
-        route: &ModelRoute,
-        live: &Live,
-        arm: Arm,
-        request_id: Uuid,
-        started: Instant,
-    ) -> Result<(InferResponse, Timings), Error> {
-        let mut timings = Timings::default();
-        check_outputs(&request, live)?;
-        let prepared = self.prepare(route, live, arm, request.inputs, &mut timings).await?;
-        let Prepared { plan, rows, tensors, degraded, .. } = prepared;
-        timings.input = started.elapsed();
-        let executed = execution::execute(live, tensors).await?;
-        timings.queue = executed.queue;
-        timings.infer = executed.infer;
-        let output_started = Instant::now();
-        let outputs = executed.outputs;
-        let count = rows.len();
-        let served: Vec<ServedRow> = rows
-            .into_iter()
-            .enumerate()
-            .map(|(row, PreparedRow { entities, features })| ServedRow {
-                id: PredictionId::new(request_id, u32::try_from(row).unwrap_or(u32::MAX)),
-                at: self.clock.now(),
-                version: plan.version.clone(),
-                arm,
-                release: plan.release.clone(),
-                principal: request.principal.name.clone(),
-                entities,
-                degraded: features.iter().any(|feature| feature.degraded),
-                features,
-                outputs: outputs.iter().map(|tensor| (tensor.name.clone(), tensor.row_values(row))).collect(),
-            })
-            .collect();
-        if let Err(error) = self.ports.predictions.record(served) {
-            metrics::unlogged(&self.metrics, count);
-            tracing::error!(version = %plan.version, error, rows = count, "served rows were not logged");
-        }
-        let outputs = wanted(outputs, &request.outputs);
-        timings.output = output_started.elapsed();
-        timings.total = started.elapsed();
-        let version = plan.version.clone();
-        Ok((InferResponse { id: request.id, version, request: request_id, rows: count, outputs, degraded }, timings))
-    }
-
-    /// From inputs to the model's inputs, with features added where the caller sent entities.
-    async fn prepare(
-        &self,
-        route: &ModelRoute,
-        live: &Live,
-        arm: Arm,
-        inputs: Vec<Tensor>,
-        timings: &mut Timings,
-    ) -> Result<Prepared, Error> {
-        let plan = Arc::clone(&live.plan);
-        match inputs::read(&plan, live.schema(), route.context(), inputs)? {
-            Intake::Direct { tensors, context, rows } => {
-                let rows = (0..rows).map(|row| direct_row(live, &tensors, &context, row)).collect();
-                Ok(Prepared { plan, arm, rows, tensors, degraded: false })
-            }
-            Intake::Entities { rows, context } => {
-                let looking_up = Instant::now();
-                let Enriched { rows: mut features } = self.ports.features.enrich(&plan, &rows).await?;
-                timings.features = Some(looking_up.elapsed());
-                check_enriched(live, rows.rows, &features)?;
-                replace_overridden(&rows.overrides, &mut features);
-                let tensors = live.layout.assemble(&features, |row| describe_entity(&rows.entities, row))?;
-                let degraded = features.iter().flatten().any(|feature| feature.degraded);
-                let of_row = |(row, features)| PreparedRow {
-                    entities: inputs::row_of(&rows.entities, row)
-                        .chain(inputs::row_of(&rows.request, row))
-                        .chain(inputs::row_of(&context, row))
-                        .collect(),
-                    features,
-                };
-                let rows = features.into_iter().enumerate().map(of_row).collect();
-                Ok(Prepared { plan, arm, rows, tensors, degraded })
-            }
-        }
-    }
-}
-
-/// A row of a request that sent every input: what of it is logged.
-fn direct_row(live: &Live, tensors: &[Tensor], context: &[Column], row: usize) -> PreparedRow {
-    let named = live.layout.logged().iter().filter_map(|logged| {
-        let tensor = tensors.iter().find(|tensor| tensor.name == logged.input)?;
-        Some(logged.elements.iter().cloned().zip(tensor.row_values(row)))
-    });
-    let sent = |(name, value)| FeatureValue {
-        name,
-        value,
-        event_time: None,
-        origin: "override".into(),
-        degraded: false,
-        digest: None,
-    };
-    PreparedRow { entities: inputs::row_of(context, row).collect(), features: named.flatten().map(sent).collect() }
-}
-
-/// The feature source's contract, held to: one list for each row, each in the plan's order.
-fn check_enriched(live: &Live, rows: usize, enriched: &[Vec<FeatureValue>]) -> Result<(), Error> {
-    let in_order = |row: &Vec<FeatureValue>| row.iter().map(|feature| &*feature.name).eq(live.plan.features.iter());
-    if enriched.len() == rows && enriched.iter().all(in_order) {
-        return Ok(());
-    }
-    let message = format!("the feature source answered {} rows of other features than asked for", enriched.len());
-    Err(crate::FeatureError::Failed { source: message.into() }.into())
-}
-
-/// What the caller sent stands, whatever the feature source made of it.
-fn replace_overridden(overrides: &[Column], rows: &mut [Vec<FeatureValue>]) {
-    for column in overrides {
-        for (features, value) in rows.iter_mut().zip(&column.values) {
-            let overridden = features.iter_mut().find(|feature| crate::input_name(&feature.name) == column.name);
-            if let Some(feature) = overridden.filter(|feature| feature.origin != "override") {
-                feature.value = value.clone();
-                feature.origin = "override".into();
-                (feature.event_time, feature.degraded) = (None, false);
-            }
-        }
-    }
-}
-
-/// Whom a row is about, for messages: `user_id=7`.
-fn describe_entity(entities: &[Column], row: usize) -> String {
-    let described: Vec<_> = inputs::row_of(entities, row).map(|(name, value)| format!("{name}={value}")).collect();
-    if described.is_empty() { format!("row {row}") } else { described.join(", ") }
-}
-
-/// The caller wants only outputs that there are.
-fn check_outputs(request: &InferRequest, live: &Live) -> Result<(), Error> {
-    let outputs = &live.schema().outputs;
-    let Some(output) = request.outputs.iter().find(|name| !outputs.iter().any(|spec| spec.name == **name)) else {
-        return Ok(());
-    };
-    let known = outputs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
-    Err(Error::UnknownOutput { output: output.clone(), model: request.model.clone(), known })
-}
-
-/// The outputs wanted, in the order wanted; all, if none is named.
-fn wanted(outputs: Vec<Tensor>, names: &[String]) -> Vec<Tensor> {
-    if names.is_empty() {
-        return outputs;
-    }
-    names.iter().filter_map(|name| outputs.iter().find(|tensor| tensor.name == *name).cloned()).collect()
 }
