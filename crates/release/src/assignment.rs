@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::{Digest, ModelName, ParseError, Percent};
+use types::{Digest, Duration, ModelName, ParseError, Percent};
 
 /// A release's number, counted from 1 over all models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -36,12 +36,20 @@ pub struct Pinned {
     pub version: u32,
     /// The release that froze it.
     pub release: ReleaseId,
+    /// What executes it, such as `onnx`.
+    #[serde(default = "onnx")]
+    pub backend: String,
     /// The model's files.
     pub artifact_digest: Digest,
     /// The project it was judged under, and serves under.
     pub project_digest: Digest,
     /// The definition of each feature view and on-demand feature that it reads.
     pub feature_digests: BTreeMap<String, Digest>,
+}
+
+/// The backend of every version from before there was a choice.
+pub(crate) fn onnx() -> String {
+    "onnx".to_owned()
 }
 
 /// The version being rolled out, and its share.
@@ -68,6 +76,12 @@ pub struct Assignment {
     pub stable: Option<Pinned>,
     /// What is being rolled out.
     pub canary: Option<Canary>,
+    /// What receives copies of live requests, whose answers nobody sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Pinned>,
+    /// What counts as slow while a rollout is on its way; nothing does before it is frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_after: Option<Duration>,
     /// What was stable before, and where a rollback goes.
     pub previous: Option<Pinned>,
     /// What is under gates: loadable by explicit version, without traffic.

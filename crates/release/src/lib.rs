@@ -9,9 +9,12 @@
 
 pub mod analysis;
 mod assignment;
+mod attention;
 mod controller;
 mod error;
 mod gate;
+mod gateway;
+mod histogram;
 pub mod latency;
 pub mod machine;
 mod metrics;
@@ -20,14 +23,20 @@ mod ports;
 pub mod quality;
 mod release;
 mod repo;
+mod report;
 mod service;
+pub mod shadow;
 
 pub use assignment::{Assignment, Canary, Pinned, ReleaseId};
+pub use attention::{Attention, AttentionKind};
 pub use error::Error;
 pub use gate::{GateName, GateOutcome};
+pub use gateway::{Acknowledgement, Arm, ArmWindow, GatewayReport, ModelReport};
+pub use histogram::Histogram;
 pub use machine::Refusal;
 pub use metrics::METRICS;
 pub use model_file::{LatencyGate, MetricBound, ModelFile, Problem, QualityMetric};
 pub use ports::{AuditSink, Author, Candidate, Candidates, GateCheck, PortError, Ports, TrafficControl};
 pub use release::{Approval, Filter, GateReport, Kind, NewWaiver, Release, Stage, Verdict, Waiver};
+pub use report::{ArmTotal, Hold, Judgement, Point, RolloutReport, Share, StepProgress, StepReport};
 pub use service::Service;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use types::ModelName;
+use types::{Duration, ModelName};
 
 pub use gates::{Gates, LatencyGate, MetricBound, ParityGate, QualityMetric};
 pub use policy::{Approvals, Drift, DriftReference, Kpi, Slo};
@@ -61,6 +61,9 @@ pub struct ModelFile {
     /// What it is good for, counted from outcomes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kpis: BTreeMap<String, Kpi>,
+    /// How long after a prediction its outcomes are awaited before KPIs count it.
+    #[serde(default = "an_hour")]
+    pub attribution: Duration,
 }
 
 impl ModelFile {
@@ -84,6 +87,11 @@ impl ModelFile {
     pub fn validate(&self) -> Vec<Problem> {
         validation::validate(self)
     }
+}
+
+/// Most clicks come within minutes; who counts purchases says so.
+fn an_hour() -> Duration {
+    Duration::from_secs(3_600)
 }
 
 fn version_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

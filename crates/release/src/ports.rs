@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use types::{AuditEntry, Digest, ErrorKind, ModelName, ModelVersion};
 
-use crate::{Assignment, GateName, GateOutcome, ModelFile};
+use crate::{Assignment, GateName, GateOutcome, ModelFile, assignment::onnx};
 
 /// A port could not do what was asked. Whether it is worth another try follows from the kind.
 #[derive(Debug, Error)]
@@ -62,6 +62,9 @@ pub struct Author {
 pub struct Candidate {
     /// The version.
     pub version: ModelVersion,
+    /// What executes it, such as `onnx`.
+    #[serde(default = "onnx")]
+    pub backend: String,
     /// The model's files.
     pub artifact_digest: Digest,
     /// The project that it is judged and served under.
@@ -99,6 +102,10 @@ pub trait Candidates: Send + Sync {
 
     /// The digest of the version's files as they are now.
     async fn artifact_digest(&self, version: &ModelVersion) -> Result<Digest, PortError>;
+
+    /// Whether the registry still has `version`, and the store its files. An error means that nobody can tell now. Asked
+    /// often, so it reads no file whole.
+    async fn exists(&self, version: &ModelVersion) -> Result<bool, PortError>;
 }
 
 /// Tells the rest of the system what serves.

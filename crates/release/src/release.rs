@@ -226,6 +226,8 @@ pub struct Release {
     pub updated_at: Timestamp,
     /// Who registered the version.
     pub author: Option<Author>,
+    /// What executes the version.
+    pub backend: String,
     /// The model's files, as judged.
     pub artifact_digest: Digest,
     /// The project, as judged.

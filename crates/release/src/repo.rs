@@ -1,7 +1,9 @@
 //! The tables of releases and of traffic, and nothing but SQL.
 
 pub(crate) mod ddl;
+pub(crate) mod gateways;
 pub(crate) mod traffic;
+pub(crate) mod windows;
 
 use std::{collections::BTreeMap, error::Error as StdError};
 
@@ -16,6 +18,8 @@ use crate::{
 /// What orders decisions on Postgres; on SQLite there is one writer anyway. One key for all models, because numbers and
 /// revisions are counted over all of them.
 pub(crate) const LOCK: &str = "crosstie_release";
+/// What orders what gateways count, so that it is numbered in the order of commits.
+pub(crate) const WINDOW_LOCK: &str = "crosstie_arm_window";
 
 const COLUMNS: &str = "id, kind, model, version, stage, reason, paused, sequence, candidate, created_by, created_at, \
                        updated_at, previous_version, step_index, weight, step_entered_at";
@@ -249,6 +253,7 @@ fn release_of(row: &Row) -> Result<Release, Error> {
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         author: candidate.author,
+        backend: candidate.backend,
         artifact_digest: candidate.artifact_digest,
         project_digest: candidate.project_digest,
         feature_digests: candidate.feature_digests,
@@ -308,6 +313,6 @@ pub(crate) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> 
     serde_json::from_str(text).map_err(malformed(what))
 }
 
-fn malformed<E: StdError + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Error {
+pub(crate) fn malformed<E: StdError + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Error {
     move |source| Error::Malformed { what, source: std::sync::Arc::new(source) }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod decide;
 mod rollback;
+mod rollout;
 
 use std::sync::Arc;
 
@@ -312,6 +313,7 @@ fn new_release(id: ReleaseId, candidate: &Candidate, by: &Principal, now: types:
         created_at: now,
         updated_at: now,
         author: candidate.author.clone(),
+        backend: candidate.backend.clone(),
         artifact_digest: candidate.artifact_digest,
         project_digest: candidate.project_digest,
         feature_digests: candidate.feature_digests.clone(),

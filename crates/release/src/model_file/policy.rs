@@ -43,6 +43,20 @@ pub struct Drift {
     /// What windows are compared with.
     #[serde(default)]
     pub reference: DriftReference,
+    /// Inputs that are expected to move, such as a counter that only grows, and are not watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// A window of fewer rows than this is not judged.
+    #[serde(default = "Drift::default_min_rows")]
+    pub min_rows: u64,
+}
+
+impl Drift {
+    /// 200 rows: with fewer, the noise of a score over ten bins is as large as the drift that is looked for.
+    #[must_use]
+    pub const fn default_min_rows() -> u64 {
+        200
+    }
 }
 
 /// What a window is compared with.

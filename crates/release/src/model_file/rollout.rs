@@ -162,6 +162,17 @@ pub struct ErrorLimit {
 pub struct LatencyLimit {
     /// Relative to the share of stable's answers above its own 95th percentile, what counts as no worse.
     pub tolerance: Percent,
+    /// No answer that takes less than this counts as slow, whatever stable takes: nobody can tell.
+    #[serde(default = "LatencyLimit::default_floor")]
+    pub floor: Duration,
+}
+
+impl LatencyLimit {
+    /// Two milliseconds: less is lost in the network between any two machines.
+    #[must_use]
+    pub const fn default_floor() -> Duration {
+        Duration::from_micros(2_000)
+    }
 }
 
 fn one_percent() -> Percent {

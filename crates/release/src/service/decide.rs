@@ -239,6 +239,8 @@ pub(crate) fn following(latest: Option<Assignment>, release: &Release) -> Assign
             sequence,
             stable: None,
             canary: None,
+            shadow: None,
+            slow_after: None,
             previous: None,
             candidates: Vec::new(),
         },
@@ -303,6 +305,7 @@ impl Release {
         Pinned {
             version: self.version.version,
             release: self.id,
+            backend: self.backend.clone(),
             artifact_digest: self.artifact_digest,
             project_digest: self.project_digest,
             feature_digests: self.feature_digests.clone(),
@@ -314,6 +317,7 @@ impl Release {
     pub fn candidate(&self) -> crate::Candidate {
         crate::Candidate {
             version: self.version.clone(),
+            backend: self.backend.clone(),
             artifact_digest: self.artifact_digest,
             project_digest: self.project_digest,
             feature_digests: self.feature_digests.clone(),

@@ -1,7 +1,7 @@
 //! A release service with ports made of plain memory, and the people who use it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -142,6 +142,7 @@ pub(crate) fn operator() -> Principal {
 #[derive(Default)]
 pub(crate) struct Registry {
     changed: Mutex<BTreeMap<u32, Digest>>,
+    pub(crate) removed: Mutex<BTreeSet<u32>>,
     pub(crate) is_away: AtomicBool,
 }
 
@@ -175,6 +176,7 @@ impl Candidates for Registry {
         let model_file: ModelFile = serde_json::from_value(model_file).unwrap();
         Ok(Candidate {
             version: version.clone(),
+            backend: "onnx".to_owned(),
             artifact_digest: self.digest(version.version)?,
             project_digest: Digest::of("project"),
             feature_digests: BTreeMap::from([("user".to_owned(), Digest::of("user"))]),
@@ -185,6 +187,11 @@ impl Candidates for Registry {
 
     async fn artifact_digest(&self, version: &ModelVersion) -> Result<Digest, PortError> {
         self.digest(version.version)
+    }
+
+    async fn exists(&self, version: &ModelVersion) -> Result<bool, PortError> {
+        self.digest(version.version)?;
+        Ok(!self.removed.lock().unwrap().contains(&version.version))
     }
 }
 

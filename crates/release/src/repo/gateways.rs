@@ -1,0 +1,78 @@
+//! What gateways said last: what they serve, and what their shadows showed.
+
+use database::{Transaction, params};
+use types::{Duration, ModelName, Timestamp};
+
+use super::{from_json, to_json};
+use crate::{Acknowledgement, Error, GatewayReport, ReleaseId, shadow};
+
+/// A gateway that was not heard for this long is not waited for: five acknowledgements in a row are missing.
+pub(crate) const LIVE: Duration = Duration::from_secs(10);
+
+/// Writes what a gateway serves.
+pub(crate) async fn put(tx: &mut Transaction, report: &GatewayReport, now: Timestamp) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO crosstie_gateway (id, seen_at, status) VALUES ($1, $2, $3) \
+         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, status = excluded.status",
+        params![&report.gateway, now, to_json(report)?],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The gateways heard since `since`, with what they said and when.
+pub(crate) async fn heard(tx: &mut Transaction, since: Timestamp) -> Result<Vec<(GatewayReport, Timestamp)>, Error> {
+    let sql = "SELECT seen_at, status FROM crosstie_gateway WHERE seen_at >= $1 ORDER BY id";
+    let rows = tx.rows(sql, params![since]).await?;
+    rows.iter()
+        .map(|row| Ok((from_json("a gateway's status", &row.get::<String>("status")?)?, row.get("seen_at")?)))
+        .collect()
+}
+
+/// The same, as it concerns `model`.
+pub(crate) fn acknowledgements(
+    heard: &[(GatewayReport, Timestamp)],
+    model: &ModelName,
+    now: Timestamp,
+) -> Vec<Acknowledgement> {
+    let of = |(report, seen_at): &(GatewayReport, Timestamp)| Acknowledgement {
+        gateway: report.gateway.clone(),
+        seen_at: *seen_at,
+        live: now.since(*seen_at) <= LIVE,
+        model: report.models.get(model).cloned(),
+    };
+    heard.iter().map(of).collect()
+}
+
+/// Removes gateways that were last heard before `before`.
+pub(crate) async fn forget(tx: &mut Transaction, before: Timestamp) -> Result<(), Error> {
+    tx.execute("DELETE FROM crosstie_gateway WHERE seen_at < $1", params![before]).await?;
+    Ok(())
+}
+
+/// Writes what a gateway's shadow showed.
+pub(crate) async fn put_shadow(
+    tx: &mut Transaction,
+    release: ReleaseId,
+    gateway: &str,
+    summary: &shadow::Summary,
+) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO crosstie_shadow (release_id, gateway, summary) VALUES ($1, $2, $3) \
+         ON CONFLICT (release_id, gateway) DO UPDATE SET summary = excluded.summary",
+        params![release.0, gateway, to_json(summary)?],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What the shadow of a release showed, over all gateways; `None` if none was sent a copy.
+pub(crate) async fn shadow(tx: &mut Transaction, release: ReleaseId) -> Result<Option<shadow::Summary>, Error> {
+    let sql = "SELECT summary FROM crosstie_shadow WHERE release_id = $1 ORDER BY gateway";
+    let mut whole: Option<shadow::Summary> = None;
+    for row in tx.rows(sql, params![release.0]).await? {
+        let part: shadow::Summary = from_json("a shadow's summary", &row.get::<String>("summary")?)?;
+        whole.get_or_insert_default().merge(&part);
+    }
+    Ok(whole)
+}
