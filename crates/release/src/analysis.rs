@@ -10,15 +10,16 @@
 //! ```
 //!
 //! and E, the mean over some relative risks of the product of likelihood ratios, stays below `1/alpha` for ever with a
-//! probability of `1 − alpha` (Ville's inequality). Only events count, and only whose they are: an outage that both
-//! arms share cancels out, whatever its rate.
+//! probability of `1 − alpha` (Ville's inequality). Of several metrics each begins with a part of 1, which shares alpha
+//! out, and one threshold serves all. Only events count, and only whose they are: an outage that both arms share cancels
+//! out, whatever its rate.
 //!
-//! **Why no independence of the events is asked for within a window.** Let an event of the canary multiply the product
-//! by `1 + x` and one of stable by `1 − y`, with `p0 x = (1 − p0) y`. A request that goes to the canary with the chance
-//! `w` and is then bad with the chance `c` (to stable: `s`) changes the product by `1 + w c x − (1 − w) s y` on average:
-//! 1 where `c = (1 + tolerance) s`, less where the canary is better. Rates may move as they like, for both arms at once;
-//! what must hold is `w`, and that one request's fate does not decide another's. A shadowed request, which goes to both
-//! (`w` = ½), may even be bad on both at once: that takes `x y` off.
+//! **Why it holds at any rate.** Let an event of the canary multiply a product by `1 + x` and one of stable by `1 − y`;
+//! then `p0 x = (1 − p0) y`. A request that goes to the canary with the chance `w` and is then bad with the chance `c`
+//! (to stable: `s`) multiplies it by `1 + w c x − (1 − w) s y` on average: by 1 where `c = (1 + tolerance) s`, by less
+//! where the canary is better. So rates may be high, and may move as they like for both arms at once; what must hold is
+//! `w`, and that one entity's fate does not decide another's. A shadowed request, which goes to both (`w` = ½), may even
+//! be bad on both at once: half of `x y` goes off for that.
 //!
 //! **Which events.** One entity with broken data, or one client that retries, is one piece of evidence, not a thousand:
 //! gateways count an entity's first error and first slow answer of ten seconds. It stays on its arm, though, and counts
@@ -38,14 +39,12 @@
 
 mod bounds;
 mod evidence;
-
-use std::fmt;
+mod limits;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model_file::RollbackOn;
-
 use evidence::Evidence;
+pub use limits::{Alarm, Limits, Metric};
 
 /// How many entities the declared weight counts for, against those that are measured. Enough that a few early ones do
 /// not make the share (5 % of a thousand are known to a seventh of themselves), little beside an hour of traffic.
@@ -54,84 +53,6 @@ const PRIOR_ENTITIES: f64 = 1_000.0;
 const BOUND_MISSES: f64 = 0.05;
 /// More entities than any rollout waits for; ends the search for a bound that cannot be reached.
 const MOST_ENTITIES: u64 = 1 << 40;
-
-/// What a canary may do, from the model file.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// How much more often than stable it may fail and count as no worse, as a fraction; `None`: not judged.
-    pub errors: Option<f64>,
-    /// The bound on its excess error rate, absolute, below which it may be promoted.
-    pub max_excess: f64,
-    /// How much more often it may be slow and count as no worse; `None`: not judged.
-    pub latency: Option<f64>,
-    /// The chance of rolling back a canary that is no worse, over the whole rollout and both metrics.
-    pub false_rollback: f64,
-}
-
-impl Default for Limits {
-    /// What holds for a rollout that declares none.
-    fn default() -> Self {
-        Self { errors: Some(0.10), max_excess: 0.01, latency: Some(0.20), false_rollback: 0.01 }
-    }
-}
-
-impl Limits {
-    /// The declared ones. Errors that are not watched still bound the promotion, at the default.
-    #[must_use]
-    pub fn of(declared: &RollbackOn) -> Self {
-        let errors = declared.errors.as_ref();
-        Self {
-            errors: errors.map(|limit| limit.tolerance.fraction()),
-            max_excess: errors.map_or(Self::default().max_excess, |limit| limit.max_excess.fraction()),
-            latency: declared.latency.as_ref().map(|limit| limit.tolerance.fraction()),
-            false_rollback: declared.false_rollback.fraction(),
-        }
-    }
-
-    fn tolerance(&self, metric: Metric) -> Option<f64> {
-        match metric {
-            Metric::Errors => self.errors,
-            Metric::Latency => self.latency,
-        }
-    }
-
-    /// What E must reach: `1/alpha`, with `alpha` the metric's part of the false rollbacks.
-    #[must_use]
-    pub fn threshold(&self) -> f64 {
-        let judged = Metric::ALL.into_iter().filter(|metric| self.tolerance(*metric).is_some()).count();
-        judged.max(1) as f64 / self.false_rollback
-    }
-}
-
-/// What a canary can be worse in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Requests that fail.
-    Errors,
-    /// Answers slower than stable's frozen 95th percentile.
-    Latency,
-}
-
-impl Metric {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Errors, Self::Latency];
-
-    /// The metric as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Errors => "errors",
-            Self::Latency => "latency",
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// What one arm did in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -205,30 +126,6 @@ impl Span {
     }
 }
 
-/// Why the canary goes back.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Alarm {
-    /// What it is worse in.
-    pub metric: Metric,
-    /// The highest that E was.
-    pub e_value: f64,
-    /// What it had to reach.
-    pub threshold: f64,
-}
-
-impl fmt::Display for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.metric {
-            Metric::Errors => "fails",
-            Metric::Latency => "is slow",
-        };
-        let Self { metric, e_value, threshold } = self;
-        write!(f, "the canary {what} more often than stable: E of {metric} is ")?;
-        if *e_value < 1e6 { write!(f, "{e_value:.0}") } else { write!(f, "{e_value:.0e}") }?;
-        write!(f, ", and {threshold:.0} is enough")
-    }
-}
-
 impl Analysis {
     /// Nothing seen.
     #[must_use]
@@ -262,15 +159,15 @@ impl Analysis {
         Metric::ALL
             .into_iter()
             .filter(|metric| limits.tolerance(*metric).is_some())
-            .map(|metric| Alarm { metric, e_value: self.evidence(metric).highest(), threshold })
-            .filter(|alarm| alarm.e_value >= threshold)
-            .max_by(|a, b| a.e_value.total_cmp(&b.e_value))
+            .map(|metric| Alarm { metric, e_value: self.evidence(metric).highest() * limits.stake(metric), threshold })
+            .find(|alarm| alarm.e_value >= threshold)
     }
 
-    /// E of a metric now; 1 before any event.
+    /// E of a metric now. It begins with what is staked on the metric (of two, ⅔ on errors and ⅓ on latency), and stays 1
+    /// where the metric is not judged.
     #[must_use]
-    pub fn e_value(&self, metric: Metric) -> f64 {
-        self.evidence(metric).now()
+    pub fn e_value(&self, limits: &Limits, metric: Metric) -> f64 {
+        self.evidence(metric).now() * limits.stake(metric)
     }
 
     /// By how much, at most, the canary's error rate lies above stable's under the current weight: right at all times
