@@ -183,7 +183,7 @@ pub fn parse(text: &str) -> Result<Declaration, Error> {
         outputs.push(TensorSpec { name, datatype, shape: vec![-1] });
         answers.push(answer);
     }
-    let scalars: Vec<_> = inputs.iter().map(|input| (input.name.as_str(), input.shape.len() == 1)).collect();
+    let scalars: Vec<_> = inputs.iter().map(|input| (input.name.as_str(), checks::width(input) == 1)).collect();
     let names = Names { inputs: &scalars, rows: false };
     let body = body(&file, names)?;
     let url = checks::url(&file.url, names)?;

@@ -7,9 +7,10 @@ use serde_json::{Number, Value as Json};
 use serving::{Tensor, TensorData};
 use types::TensorType;
 
-/// Row `row` of a tensor: one value if a row has no further dimensions, else arrays of them.
+/// Row `row` of a tensor: one value if a row has one element, else arrays of them.
 pub(crate) fn row_as_json(tensor: &Tensor, row: usize) -> Result<Json, String> {
     let dimensions = tensor.shape.get(1..).unwrap_or_default();
+    let dimensions = if dimensions.iter().all(|size| *size == 1) { &[] } else { dimensions };
     let mut next = row * tensor.row_width();
     nested(tensor, dimensions, &mut next)
 }
@@ -129,6 +130,8 @@ mod tests {
         assert_eq!(row_as_json(&tensor, 1).unwrap(), json!([[3], [4]]));
         let column = Tensor::column("user", TensorData::Bytes(vec!["a".into(), Bytes::from_static(&[0xff])]));
         assert_eq!(row_as_json(&column, 0).unwrap(), json!("a"));
+        let one_each = Tensor { shape: vec![2, 1], ..column.clone() };
+        assert_eq!(row_as_json(&one_each, 0).unwrap(), json!("a"));
         assert_eq!(row_as_json(&column, 1).unwrap_err(), "input `user`: its text is not UTF-8, which JSON must be");
     }
 

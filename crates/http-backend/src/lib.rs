@@ -31,8 +31,8 @@
 //!   clicks_7d: { pointer: /features/clicks_7d, datatype: FP64 }        # as a number
 //! ```
 //!
-//! An input of shape `[-1]` is one JSON value; with more dimensions it is an array of them. `BYTES` are UTF-8 text; the
-//! floats that JSON has no number for are the strings `NaN`, `Infinity` and `-Infinity`, in both directions.
+//! An input of shape `[-1]` or `[-1, 1]` is one JSON value; one of more elements in a row is an array of them. `BYTES` are
+//! UTF-8 text; the floats that JSON has no number for are the strings `NaN`, `Infinity` and `-Infinity`, in both directions.
 //!
 //! There is one call for each row, unless the server takes many rows at once:
 //!

@@ -45,7 +45,7 @@ fn the_examples_of_the_documentation_are_read() {
         .split("//! ```yaml\n")
         .skip(1)
         .filter_map(|block| block.split("//! ```\n").next())
-        .map(|block| block.lines().map(|line| format!("{}\n", line.trim_start_matches("//! "))).collect())
+        .map(|block| block.lines().map(|line| format!("{}\n", line.get(4..).unwrap_or_default())).collect())
         .collect();
     let [whole, batch] = blocks.as_slice() else { panic!("{} examples", blocks.len()) };
     parse(whole).unwrap();

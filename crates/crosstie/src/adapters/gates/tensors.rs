@@ -45,7 +45,14 @@ pub(super) fn of_values(input: &InputSpec, values: &[Value]) -> Result<Tensor, P
         | TensorType::Fp16
         | TensorType::Bf16) => return Err(unfit(&input.name, format_args!("gates do not make {other}"))),
     };
-    Ok(Tensor::column(input.name.clone(), data))
+    Ok(shaped(input, data))
+}
+
+/// One element for each row, in as many dimensions as the input has.
+fn shaped(input: &InputSpec, data: TensorData) -> Tensor {
+    let mut tensor = Tensor::column(input.name.clone(), data);
+    tensor.shape.resize(input.shape.len().max(1), 1);
+    tensor
 }
 
 /// The column of `batch` that is named like `input`, as its tensor; `None` when there is no such column.
@@ -71,7 +78,7 @@ pub(super) fn of_column(input: &InputSpec, batch: &RecordBatch) -> Result<Option
     if !nullable && column.null_count() > 0 {
         return Err(unfit(&input.name, format_args!("{} rows of the evaluation data are null", column.null_count())));
     }
-    Ok(Some(Tensor::column(input.name.clone(), elements(&column, &kind))))
+    Ok(Some(shaped(input, elements(&column, &kind))))
 }
 
 /// The elements of a column that was cast to one of the kinds above; null is NaN.
