@@ -1,0 +1,1 @@
+//! Which changes follow from what holds.
