@@ -165,6 +165,8 @@ class World:
         self.tables["labels"] = self.label_table(columns, first_id=0)
         self.tables["traffic"] = self.label_table(labels[-1], first_id=len(columns["user_id"]))
         self.tables["user_profile/profiles"] = merge(self.profiles)
+        billing = pa.array(np.array(COUNTRIES)[self.home])
+        self.tables["customers"] = pa.table({"customer_id": pa.array(self.customers), "billing_country": billing})
         return self.tables
 
     def morning(self, day):

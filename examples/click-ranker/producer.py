@@ -4,6 +4,10 @@ and `user_profile` to the online store, and then lands the same rows in the offl
 `--lowercase-countries` is the mistake that the parity gate exists for: what is pushed has countries in lower case, what
 lands has not. `--no-land` leaves the offline source behind, so that the pushed rows are ahead of it.
 
+`--recode US=USA` is the one that only drift detection finds: the system that profiles come from writes another code for
+a country from now on, for all users of one customer, and both rails agree about it. Who is not named by `--customer` is
+the one of middling size with the largest share of such users.
+
 The last line printed is JSON: rows pushed, accepted, superseded and landed.
 """
 
@@ -28,20 +32,27 @@ def main():
     parser.add_argument("--events", type=int, default=2_000, help="rows to push, over both views (default: 2000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lowercase-countries", "--lower-case-countries", action="store_true")
+    parser.add_argument("--recode", metavar="OLD=NEW", help="push one customer's users with another code for a country")
+    parser.add_argument("--customer", help="whose users are recoded")
     parser.add_argument("--no-land", action="store_true", help="do not write the rows to the offline source")
     options = parser.parse_args()
 
     now = datetime.datetime.now(datetime.UTC)
-    users = active_users(options)
-    rows = {
-        "user_activity": newest(options.data, "user_activity", users),
-        "user_profile": newest(options.data, "user_profile", users),
-    }
-    rows["user_activity"] = after_today(rows["user_activity"], options.data)
     report = {"pushed": 0, "accepted": 0, "superseded": 0, "landed": 0}
+    if options.recode:
+        old, new = options.recode.split("=")
+        customer, table = profiles_of_a_customer(options, old)
+        report |= {"customer": customer, "users": table.num_rows, "old": old, "new": new}
+        rows = {"user_profile": mapped(table, lambda _: new)}
+    else:
+        users = active_users(options)
+        activity = after_today(newest(options.data, "user_activity", users), options.data)
+        rows = {"user_activity": activity, "user_profile": newest(options.data, "user_profile", users)}
     for view, table in rows.items():
         table = stamped(table, now)
-        pushed = lowercased(table) if options.lowercase_countries and view == "user_profile" else table
+        pushed = table
+        if options.lowercase_countries and view == "user_profile":
+            pushed = mapped(table, str.lower)
         for batch in batches(pushed):
             answer = call("/crosstie/v1/features/push", {"view": view, "rows": batch})
             report["pushed"] += len(batch)
@@ -60,6 +71,22 @@ def active_users(options):
     today = np.intersect1d(today, known)
     wanted = min(len(today), max(1, options.events // 2))
     return np.sort(np.random.default_rng(options.seed).choice(today, wanted, replace=False))
+
+
+def profiles_of_a_customer(options, country):
+    """A customer, and the newest profiles of those of its users who are active today and in `country`."""
+    today = pq.read_table(options.data / "traffic.parquet", columns=["user_id", "customer_id"]).to_pandas()
+    profiles = newest(options.data, "user_profile", today["user_id"].unique())
+    there = profiles.filter(pc.equal(profiles["user_country"], country))
+    today["there"] = today["user_id"].isin(there["user_id"].to_numpy())
+    customer = options.customer
+    if not customer:
+        by_size = today.groupby("customer_id").agg(rows=("there", "size"), share=("there", "mean"))
+        by_size = by_size.sort_values("rows", ascending=False)
+        middle = by_size.iloc[len(by_size) // 6 : 2 * len(by_size) // 3]
+        customer = middle["share"].idxmax()
+    users = today.loc[today["customer_id"] == customer, "user_id"].unique()
+    return customer, there.filter(pc.is_in(there["user_id"], pa.array(users)))
 
 
 def newest(data, view, users):
@@ -95,9 +122,10 @@ def stamped(table, now):
     return table
 
 
-def lowercased(table):
+def mapped(table, change):
     place = table.schema.get_field_index("user_country")
-    return table.set_column(place, "user_country", pc.utf8_lower(table["user_country"]))
+    changed = [change(country) for country in table["user_country"].to_pylist()]
+    return table.set_column(place, "user_country", pa.array(changed, table.schema.field(place).type))
 
 
 def batches(table):
