@@ -19,6 +19,7 @@ mod ports;
 mod request;
 mod route;
 mod service;
+mod shadow;
 mod statistics;
 mod tensor;
 #[cfg(any(test, feature = "testing"))]

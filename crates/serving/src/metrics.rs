@@ -1,9 +1,11 @@
 //! What serving tells of itself: Triton's `nv_inference_*` under its names and labels, and what Triton lacks under ours.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use telemetry::{Counter, Histogram, MetricDef, MetricKind, Metrics, SECONDS, Unit};
 use types::{ErrorKind, ModelVersion};
+
+use crate::Arm;
 
 /// Labels of everything that belongs to a version.
 const VERSION: &[&str] = &["model", "version"];
@@ -52,9 +54,9 @@ const OUTPUT_TIME: MetricDef = triton(
 const LATENCY: MetricDef = MetricDef {
     name: "crosstie_inference_seconds",
     kind: MetricKind::Histogram(SECONDS),
-    help: "Time from a request's arrival to its answer, by model, version and outcome, in seconds.",
+    help: "Time from a request's arrival to its answer, by model, version, arm and outcome, in seconds.",
     unit: Unit::Seconds,
-    labels: &["model", "version", "outcome"],
+    labels: &["model", "version", "arm", "outcome"],
 };
 const FEATURES: MetricDef = MetricDef {
     name: "crosstie_inference_features_seconds",
@@ -119,6 +121,27 @@ pub(crate) const PLAN_FAILURES: MetricDef = MetricDef {
     unit: Unit::Count,
     labels: &[],
 };
+const SHADOWS: MetricDef = MetricDef {
+    name: "crosstie_shadow_copies_total",
+    kind: MetricKind::Counter,
+    help: "Copies of requests for a shadow version: answered, failed, or dropped because too many waited.",
+    unit: Unit::Count,
+    labels: &["model", "version", "outcome"],
+};
+pub(crate) const WINDOWS_DROPPED: MetricDef = MetricDef {
+    name: "crosstie_arm_windows_dropped_total",
+    kind: MetricKind::Counter,
+    help: "Seconds of an arm that were never reported, because the database was away for too long.",
+    unit: Unit::Count,
+    labels: &[],
+};
+pub(crate) const REPORT_FAILURES: MetricDef = MetricDef {
+    name: "crosstie_gateway_report_failures_total",
+    kind: MetricKind::Counter,
+    help: "Times that what this gateway follows (acknowledge) or counted (windows) could not be reported.",
+    unit: Unit::Count,
+    labels: &["report"],
+};
 
 /// All metrics of this crate.
 pub const METRICS: &[MetricDef] = &[
@@ -141,6 +164,9 @@ pub const METRICS: &[MetricDef] = &[
     LOG_FAILURES,
     PLAN_REVISION,
     PLAN_FAILURES,
+    SHADOWS,
+    WINDOWS_DROPPED,
+    REPORT_FAILURES,
 ];
 
 /// How long the parts of a request took.
@@ -152,6 +178,28 @@ pub(crate) struct Timings {
     pub(crate) queue: Duration,
     pub(crate) infer: Duration,
     pub(crate) output: Duration,
+}
+
+/// Histograms of answers by arm, each looked up when its arm first answers.
+#[derive(Debug, Default)]
+struct ByArm {
+    stable: OnceLock<Histogram>,
+    canary: OnceLock<Histogram>,
+    shadow: OnceLock<Histogram>,
+    explicit: OnceLock<Histogram>,
+    other: OnceLock<Histogram>,
+}
+
+impl ByArm {
+    fn of(&self, arm: Arm) -> &OnceLock<Histogram> {
+        match arm {
+            Arm::Stable => &self.stable,
+            Arm::Canary => &self.canary,
+            Arm::Shadow => &self.shadow,
+            Arm::Explicit => &self.explicit,
+            Arm::Other => &self.other,
+        }
+    }
 }
 
 /// One version's metrics, looked up once.
@@ -167,7 +215,7 @@ pub(crate) struct Meters {
     input_time: Counter,
     infer_time: Counter,
     output_time: Counter,
-    latency: Histogram,
+    latency: ByArm,
     features: Histogram,
     degraded: Counter,
 }
@@ -186,7 +234,7 @@ impl Meters {
             input_time: counter(&INPUT_TIME),
             infer_time: counter(&INFER_TIME),
             output_time: counter(&OUTPUT_TIME),
-            latency: metrics.histogram(&LATENCY, &[pair[0], pair[1], "ok"]),
+            latency: ByArm::default(),
             features: metrics.histogram(&FEATURES, &pair),
             degraded: counter(&DEGRADED),
             metrics: metrics.clone(),
@@ -194,7 +242,7 @@ impl Meters {
         }
     }
 
-    pub(crate) fn answered(&self, rows: usize, timings: &Timings, degraded: bool) {
+    pub(crate) fn answered(&self, arm: Arm, rows: usize, timings: &Timings, degraded: bool) {
         self.success.increment();
         self.count.add(rows as f64);
         self.executions.increment();
@@ -203,7 +251,7 @@ impl Meters {
         self.input_time.add(micros(timings.input));
         self.infer_time.add(micros(timings.infer));
         self.output_time.add(micros(timings.output));
-        self.latency.observe(timings.total.as_secs_f64());
+        self.took(arm, timings.total);
         if let Some(features) = timings.features {
             self.features.observe(features.as_secs_f64());
         }
@@ -212,10 +260,35 @@ impl Meters {
         }
     }
 
-    pub(crate) fn failed(&self, kind: ErrorKind, total: Duration) {
+    pub(crate) fn failed(&self, arm: Arm, kind: ErrorKind, total: Duration) {
         let [model, version] = &self.labels;
         self.metrics.add(&FAILURE, &[model, version, triton_reason(kind)], 1.0);
-        self.metrics.observe(&LATENCY, &[model, version, outcome(kind)], total.as_secs_f64());
+        self.metrics.observe(&LATENCY, &[model, version, arm.as_str(), outcome(kind)], total.as_secs_f64());
+    }
+
+    /// A copy of a request was executed, which is nobody's success or failure.
+    pub(crate) fn shadowed(&self, answered: bool, total: Duration) {
+        let [model, version] = &self.labels;
+        self.metrics.add(&SHADOWS, &[model, version, if answered { "answered" } else { "failed" }], 1.0);
+        if answered {
+            self.took(Arm::Shadow, total);
+        } else {
+            let labels = [model, version, Arm::Shadow.as_str(), outcome(ErrorKind::Internal)];
+            self.metrics.observe(&LATENCY, &labels, total.as_secs_f64());
+        }
+    }
+
+    /// There was no room for a copy of a request.
+    pub(crate) fn not_shadowed(&self) {
+        let [model, version] = &self.labels;
+        self.metrics.add(&SHADOWS, &[model, version, "dropped"], 1.0);
+    }
+
+    fn took(&self, arm: Arm, total: Duration) {
+        let [model, version] = &self.labels;
+        let labels = [model, version, arm.as_str(), "ok"];
+        let histogram = self.latency.of(arm).get_or_init(|| self.metrics.histogram(&LATENCY, &labels));
+        histogram.observe(total.as_secs_f64());
     }
 }
 

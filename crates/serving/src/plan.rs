@@ -22,6 +22,17 @@ pub struct TrafficPlan {
     pub models: BTreeMap<ModelName, ModelPlan>,
 }
 
+impl TrafficPlan {
+    /// Whether the plan, or its part for any model, was made before `other`.
+    pub(crate) fn is_older_than(&self, other: &Self) -> bool {
+        // A model without a revision of its own is not released any more.
+        let older = |(name, model): (&ModelName, &ModelPlan)| {
+            model.revision > 0 && other.models.get(name).is_some_and(|other| model.revision < other.revision)
+        };
+        self.revision < other.revision || self.models.iter().any(older)
+    }
+}
+
 /// One model's part of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +47,7 @@ pub struct ModelPlan {
     /// The version that is being rolled out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
-    /// The version that gets copies of requests, whose answers nobody sees.
+    /// The version that gets copies of requests, whose answers nobody sees; none, unless `watch` says for which release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<VersionPlan>,
     /// What is counted for the release that rolls out; without it nothing is.

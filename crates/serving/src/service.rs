@@ -2,6 +2,8 @@
 
 mod answer;
 mod loading;
+mod reporting;
+mod shadowing;
 mod views;
 
 use std::{
@@ -18,16 +20,19 @@ use tracing::instrument;
 use types::ModelName;
 use uuid::Uuid;
 
+use self::answer::{Answered, Turn};
 pub use self::views::{GatewayStatus, ModelStatus};
 use crate::{
-    Backend, Error, FeatureSource, GatewayReports, InferRequest, InferResponse, ModelFiles, PlanSource, PredictionSink,
-    PrepareRequest, Prepared, Scored, ShadowSink, VersionState,
+    Arm, Backend, Error, FeatureSource, GatewayReports, InferRequest, InferResponse, ModelFiles, PlanSource,
+    PredictionSink, PrepareRequest, Prepared, Scored, ShadowSink, VersionState,
     admission::Admission,
     execution,
-    fleet::{Fleet, Live},
+    fleet::{Fleet, Live, Routes},
     metrics::{self, Timings},
     plan::PlanFile,
     route::RouteKey,
+    shadow::Copies,
+    windows::{Tally, Windows},
 };
 
 /// How long a version that a gate asks for may take to appear in the plan: a few polls.
@@ -104,6 +109,8 @@ struct Inner {
     metrics: Metrics,
     admission: Admission,
     fleet: Arc<Fleet>,
+    windows: Windows,
+    copies: Copies,
     plan_file: PlanFile,
     /// Makes the plan be polled at once; there once the service was started.
     poll_now: OnceLock<Signal>,
@@ -116,6 +123,8 @@ impl Service {
         let inner = Inner {
             admission: Admission::new(config.max_in_flight, &metrics),
             fleet: Arc::new(Fleet::new(metrics.clone())),
+            windows: Windows::new(Arc::clone(&clock), &metrics),
+            copies: Copies::new(),
             plan_file: PlanFile::within(&config.dir),
             poll_now: OnceLock::new(),
             config,
@@ -132,16 +141,21 @@ impl Service {
         &self.inner.config.id
     }
 
-    /// Polls the traffic plan and loads versions until `tasks` are shut down. `plan_changed` hints that there is a newer
-    /// plan.
+    /// Until `tasks` are shut down: polls the traffic plan, loads versions, reports, and executes copies of requests.
+    /// `plan_changed` hints that there is a newer plan.
     pub fn start(&self, tasks: &Tasks, plan_changed: Signal) {
         self.inner.poll_now.get_or_init(|| plan_changed.clone());
         loading::start(Arc::clone(&self.inner), tasks, plan_changed);
+        reporting::start(self, tasks);
+        shadowing::start(Arc::clone(&self.inner), tasks);
     }
 
-    /// Lets no more requests in and waits for those in flight; whether all were answered before `deadline`.
+    /// Lets no more requests in and waits for those in flight; whether all were answered before `deadline`. What was
+    /// counted and not reported yet is reported then, for which a receiver that is away gets a moment more.
     pub async fn drain(&self, deadline: Duration) -> bool {
-        self.inner.admission.drain(deadline).await
+        let drained = self.inner.admission.drain(deadline).await;
+        reporting::finish(self).await;
+        drained
     }
 
     /// The inputs that a version would be executed with, as `infer` would make them; nothing is executed or logged.
@@ -179,31 +193,32 @@ impl Service {
         let started = Instant::now();
         let inner = &*self.inner;
         let request_id = Uuid::now_v7();
-        let entered = inner.admission.enter().and_then(|place| {
-            let routes = inner.fleet.routes();
-            let route = routes.model(&request.model)?;
-            let key = RouteKey::of(route.route_by(), &request.inputs, request_id);
-            let (live, arm) = match request.version {
-                Some(number) => route.named(&request.model, number, false)?,
-                None => route.routed(&request.model, &key)?,
-            };
-            Ok((place, Arc::clone(&routes), live, arm))
-        });
-        let (_place, routes, live, arm) =
+        let entered = inner.admission.enter().and_then(|place| Ok((place, inner.pick(&request, request_id)?)));
+        let (_place, Picked { routes, live, arm, key }) =
             entered.inspect_err(|error| metrics::unrouted(&inner.metrics, error.kind()))?;
         let route = routes.model(&request.model)?;
-        let outcome = inner.answer(request, route, &live, arm, request_id, started).await;
-        match &outcome {
-            Ok((response, timings)) => {
-                live.statistics.answered(inner.clock.now(), response.rows, timings);
-                live.meters.answered(response.rows, timings, response.degraded);
+        let routed = arm != Arm::Explicit;
+        let watched = route.watched().filter(|_| routed).cloned();
+        let copy = if routed { inner.copy(&request, &routes, &key, route) } else { None };
+        let tally = Tally::new(&inner.windows, watched, arm, live.plan.version.version, key, started);
+        let turn = Turn { route, live: &live, arm, request: request_id, started };
+        match inner.answer(request, turn, copy.is_some()).await {
+            Ok(Answered { response, timings, rows }) => {
+                tally.answered(timings.total);
+                live.statistics.answered(inner.clock.now(), response.rows, &timings);
+                live.meters.answered(arm, response.rows, &timings, response.degraded);
+                if let Some(copy) = copy {
+                    inner.send(copy, &live, rows, timings.total);
+                }
+                Ok(response)
             }
             Err(error) => {
+                tally.failed(&error);
                 live.statistics.failed(started.elapsed());
-                live.meters.failed(error.kind(), started.elapsed());
+                live.meters.failed(arm, error.kind(), started.elapsed());
+                Err(error)
             }
         }
-        outcome.map(|(response, _)| response)
     }
 
     /// Prepares a request, waiting for a candidate that is still being loaded.
@@ -276,5 +291,27 @@ impl Service {
             poll_now.notify();
         }
         Ok(())
+    }
+}
+
+/// Where a request goes.
+struct Picked {
+    routes: Arc<Routes>,
+    live: Arc<Live>,
+    arm: Arm,
+    key: RouteKey,
+}
+
+impl Inner {
+    /// One request, one version: the one that it names, or the one that the router chooses.
+    fn pick(&self, request: &InferRequest, id: Uuid) -> Result<Picked, Error> {
+        let routes = self.fleet.routes();
+        let route = routes.model(&request.model)?;
+        let key = RouteKey::of(route.route_by(), &request.inputs, id);
+        let (live, arm) = match request.version {
+            Some(number) => (route.asked_for(&request.model, number, &request.principal)?, Arm::Explicit),
+            None => route.routed(&request.model, &key)?,
+        };
+        Ok(Picked { routes, live, arm, key })
     }
 }

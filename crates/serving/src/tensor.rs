@@ -171,6 +171,26 @@ impl TensorData {
         for_each_type!(self, elements => elements.len())
     }
 
+    /// The memory that the elements take, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Bytes(elements) => elements.iter().map(|element| size_of::<Bytes>() + element.len()).sum(),
+            Self::Bool(_)
+            | Self::Uint8(_)
+            | Self::Uint16(_)
+            | Self::Uint32(_)
+            | Self::Uint64(_)
+            | Self::Int8(_)
+            | Self::Int16(_)
+            | Self::Int32(_)
+            | Self::Int64(_)
+            | Self::Fp16(_)
+            | Self::Bf16(_)
+            | Self::Fp32(_)
+            | Self::Fp64(_) => for_each_type!(self, elements => size_of_val(elements.as_slice())),
+        }
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -1,14 +1,15 @@
 //! Where requests go: a snapshot that a request takes once and then holds, whatever changes meanwhile.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use types::{ModelName, ModelVersion, Percent};
+use types::{ModelName, ModelVersion, Percent, Principal};
 
 use super::{Live, Stage, State};
 use crate::{
-    Arm, Error, ModelPlan, VersionPlan, VersionState, VersionStatus,
+    Arm, Error, ModelPlan, VersionPlan, VersionState, VersionStatus, Watch,
     inputs::Context,
     route::{self, RouteKey},
+    windows::Watched,
 };
 
 /// Where requests go.
@@ -38,6 +39,8 @@ pub(crate) struct ModelRoute {
     pub(crate) versions: Vec<VersionStatus>,
     /// Whether stable, canary and shadow are those of the plan.
     pub(crate) settled: bool,
+    /// What is counted for the release that rolls out.
+    watched: Option<Arc<Watched>>,
 }
 
 impl Routes {
@@ -90,6 +93,7 @@ impl ModelRoute {
             others: plan.others.iter().filter_map(ready).collect(),
             versions: arms.map(status).collect(),
             settled,
+            watched: plan.watch.as_ref().map(|watch| Arc::new(watched(name, plan.revision, watch))),
         }
     }
 
@@ -101,6 +105,16 @@ impl ModelRoute {
     /// The input that keeps a caller on one version.
     pub(crate) fn route_by(&self) -> Option<&str> {
         self.route_by.as_deref()
+    }
+
+    /// What is counted of requests now; nothing while a version stands in for another.
+    pub(crate) fn watched(&self) -> Option<&Arc<Watched>> {
+        self.watched.as_ref().filter(|_| self.settled)
+    }
+
+    /// The version that gets a copy of requests now.
+    pub(crate) fn shadowed(&self) -> Option<(&Arc<Live>, &Arc<Watched>)> {
+        Some((self.shadow.as_ref()?, self.watched()?))
     }
 
     /// The version that answers a request which names none.
@@ -123,15 +137,29 @@ impl ModelRoute {
         self.stable.as_ref().or(canary).cloned().ok_or_else(|| self.nothing_ready(model))
     }
 
+    /// The version that `principal` names: any that is loaded. Without a token, only the one that everybody gets.
+    pub(crate) fn asked_for(&self, model: &str, number: u32, principal: &Principal) -> Result<Arc<Live>, Error> {
+        let production = self.stable.as_ref().or(self.canary.as_ref().map(|(live, _)| live));
+        let production = production.map(|live| live.plan.version.version);
+        let planned = self.status(number).map(|status| status.arm);
+        let open = production == Some(number) || planned.is_none_or(|arm| arm == Arm::Stable);
+        if principal.anonymous && !open {
+            let production = production.map_or_else(|| "none".to_owned(), |number| number.to_string());
+            return Err(Error::VersionNotOpen { model: model.to_owned(), version: number, production });
+        }
+        self.named(model, number, true).map(|(live, _)| live)
+    }
+
     /// The version that a request names, if it serves; with `candidates`, any that is loaded.
     pub(crate) fn named(&self, model: &str, number: u32, candidates: bool) -> Result<(Arc<Live>, Arm), Error> {
         let serving = self.stable.iter().map(|live| (live, Arm::Stable));
         let serving = serving.chain(self.canary.iter().map(|(live, _)| (live, Arm::Canary)));
-        let others = self.others.iter().map(|live| (live, Arm::Other)).filter(|_| candidates);
+        let shadow = self.shadow.iter().map(|live| (live, Arm::Shadow));
+        let others = shadow.chain(self.others.iter().map(|live| (live, Arm::Other))).filter(|_| candidates);
         if let Some((live, arm)) = serving.chain(others).find(|(live, _)| live.plan.version.version == number) {
             return Ok((Arc::clone(live), arm));
         }
-        match self.status(number).filter(|status| candidates || status.arm != Arm::Other) {
+        match self.status(number).filter(|status| candidates || serves(status)) {
             Some(status) => Err(not_ready(status)),
             None => Err(self.unknown_version(model, &number.to_string())),
         }
@@ -158,9 +186,22 @@ impl ModelRoute {
     }
 
     fn nothing_ready(&self, model: &str) -> Error {
-        let first = self.versions.iter().find(|status| status.arm != Arm::Other);
+        let first = self.versions.iter().find(|status| serves(status));
         first.map_or_else(|| Error::NothingServes { model: model.to_owned() }, not_ready)
     }
+}
+
+/// Whether callers get the version, once it is ready.
+fn serves(status: &VersionStatus) -> bool {
+    match status.arm {
+        Arm::Stable | Arm::Canary => true,
+        Arm::Shadow | Arm::Explicit | Arm::Other => false,
+    }
+}
+
+fn watched(model: &ModelName, revision: i64, watch: &Watch) -> Watched {
+    let slow_after = watch.slow_after.map(|limit| Duration::from_micros(limit.as_micros().unsigned_abs()));
+    Watched { model: model.clone(), release: watch.release.clone(), revision, slow_after }
 }
 
 fn version_state(state: &State, version: &VersionPlan) -> VersionState {

@@ -9,26 +9,43 @@ use uuid::Uuid;
 use super::Inner;
 use crate::{
     Arm, Column, Enriched, Error, FeatureValue, InferRequest, InferResponse, Prepared, PreparedRow, ServedRow, Tensor,
-    execution,
+    VersionPlan, execution,
     fleet::{Live, ModelRoute},
     inputs::{self, Intake},
     metrics::{self, Timings},
 };
 
+/// One request's way through one version.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn<'a> {
+    pub(super) route: &'a ModelRoute,
+    pub(super) live: &'a Live,
+    pub(super) arm: Arm,
+    pub(super) request: Uuid,
+    pub(super) started: Instant,
+}
+
+/// An answer, and what came up on the way.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) response: InferResponse,
+    pub(super) timings: Timings,
+    /// The served rows, where they were asked for.
+    pub(super) rows: Vec<ServedRow>,
+}
+
 impl Inner {
-    /// From inputs to an answer, by one version.
+    /// From inputs to an answer, by one version; with the served rows, if they are kept.
     pub(super) async fn answer(
         &self,
         request: InferRequest,
-        route: &ModelRoute,
-        live: &Live,
-        arm: Arm,
-        request_id: Uuid,
-        started: Instant,
-    ) -> Result<(InferResponse, Timings), Error> {
+        turn: Turn<'_>,
+        keep_rows: bool,
+    ) -> Result<Answered, Error> {
+        let Turn { live, started, .. } = turn;
         let mut timings = Timings::default();
         check_outputs(&request, live)?;
-        let prepared = self.prepare(route, live, arm, request.inputs, &mut timings).await?;
+        let prepared = self.prepare(turn.route, live, turn.arm, request.inputs, &mut timings).await?;
         let Prepared { plan, rows, tensors, degraded, .. } = prepared;
         timings.input = started.elapsed();
         let executed = execution::execute(live, tensors).await?;
@@ -37,31 +54,60 @@ impl Inner {
         let output_started = Instant::now();
         let outputs = executed.outputs;
         let count = rows.len();
-        let served: Vec<ServedRow> = rows
-            .into_iter()
-            .enumerate()
-            .map(|(row, PreparedRow { entities, features })| ServedRow {
-                id: PredictionId::new(request_id, u32::try_from(row).unwrap_or(u32::MAX)),
-                at: self.clock.now(),
-                version: plan.version.clone(),
-                arm,
-                release: plan.release.clone(),
-                principal: request.principal.name.clone(),
-                entities,
-                degraded: features.iter().any(|feature| feature.degraded),
-                features,
-                outputs: outputs.iter().map(|tensor| (tensor.name.clone(), tensor.row_values(row))).collect(),
-            })
-            .collect();
-        if let Err(error) = self.ports.predictions.record(served) {
-            metrics::unlogged(&self.metrics, count);
-            tracing::error!(version = %plan.version, error, rows = count, "served rows were not logged");
-        }
+        let served = self.served(&plan, turn, &request.principal.name, rows, &outputs);
+        let kept = if keep_rows { served.clone() } else { Vec::new() };
+        self.log(served);
         let outputs = wanted(outputs, &request.outputs);
         timings.output = output_started.elapsed();
         timings.total = started.elapsed();
         let version = plan.version.clone();
-        Ok((InferResponse { id: request.id, version, request: request_id, rows: count, outputs, degraded }, timings))
+        let response = InferResponse { id: request.id, version, request: turn.request, rows: count, outputs, degraded };
+        Ok(Answered { response, timings, rows: kept })
+    }
+
+    /// What a version would serve: the rows, not logged yet.
+    pub(super) async fn rows(
+        &self,
+        turn: Turn<'_>,
+        principal: &str,
+        inputs: Vec<Tensor>,
+    ) -> Result<Vec<ServedRow>, Error> {
+        let prepared = self.prepare(turn.route, turn.live, turn.arm, inputs, &mut Timings::default()).await?;
+        let outputs = execution::execute(turn.live, prepared.tensors).await?.outputs;
+        Ok(self.served(&prepared.plan, turn, principal, prepared.rows, &outputs))
+    }
+
+    /// The rows of one request, by one version.
+    fn served(
+        &self,
+        plan: &VersionPlan,
+        turn: Turn<'_>,
+        principal: &str,
+        rows: Vec<PreparedRow>,
+        outputs: &[Tensor],
+    ) -> Vec<ServedRow> {
+        let of_row = |(row, PreparedRow { entities, features }): (usize, PreparedRow)| ServedRow {
+            id: PredictionId::new(turn.request, u32::try_from(row).unwrap_or(u32::MAX)),
+            at: self.clock.now(),
+            version: plan.version.clone(),
+            arm: turn.arm,
+            release: plan.release.clone(),
+            principal: principal.to_owned(),
+            entities,
+            degraded: features.iter().any(|feature| feature.degraded),
+            features,
+            outputs: outputs.iter().map(|tensor| (tensor.name.clone(), tensor.row_values(row))).collect(),
+        };
+        rows.into_iter().enumerate().map(of_row).collect()
+    }
+
+    /// Hands rows to the prediction sink; serving goes on without it.
+    pub(super) fn log(&self, rows: Vec<ServedRow>) {
+        let count = rows.len();
+        if let Err(error) = self.ports.predictions.record(rows) {
+            metrics::unlogged(&self.metrics, count);
+            tracing::error!(error, rows = count, "served rows were not logged");
+        }
     }
 
     /// From inputs to the model's inputs, with features added where the caller sent entities.

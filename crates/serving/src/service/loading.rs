@@ -16,6 +16,9 @@ use crate::{
 /// A plan source that takes longer than this is away.
 const POLL_PATIENCE: Duration = Duration::from_secs(5);
 
+/// A model that takes longer than this for one row of zeros is taken as it is; what it is worth, requests will tell.
+const WARM_UP_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Spawns the loop that follows the plan.
 pub(super) fn start(inner: Arc<Inner>, tasks: &Tasks, plan_changed: Signal) {
     let token = tasks.shutdown_token();
@@ -62,7 +65,7 @@ async fn poll(inner: &Arc<Inner>) {
 
 async fn take_in(inner: &Arc<Inner>, plan: TrafficPlan) {
     if let Some(current) = inner.fleet.plan() {
-        if plan.revision < current.revision {
+        if plan.is_older_than(&current) {
             tracing::warn!(revision = plan.revision, current = current.revision, "ignoring an older traffic plan");
             return;
         }
@@ -107,13 +110,17 @@ async fn warm_up(plan: &VersionPlan, model: &dyn LoadedModel) {
         Some(Tensor { name: spec.name.clone(), shape, data: TensorData::zeros(spec.datatype, count) })
     };
     let Some(inputs) = model.schema().inputs.iter().map(zeros).collect() else { return };
-    if let Err(error) = model.infer(inputs).await {
-        tracing::debug!(version = %plan.version, error = describe(&error), "the model refuses to be warmed up on zeros");
+    match tokio::time::timeout(WARM_UP_PATIENCE, model.infer(inputs)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(version = %plan.version, error = describe(&error), "the model refuses to be warmed up on zeros");
+        }
+        Err(_) => tracing::warn!(version = %plan.version, "the model does not answer while it is warmed up on zeros"),
     }
 }
 
 /// An error and its causes in one line.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -7,15 +7,17 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use types::{Digest, ModelVersion, Schema, TensorSpec, TensorType, Value};
 
 use crate::{
-    ArmWindow, Backend, BackendError, BoxError, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue,
-    FilesError, GatewayReports, GatewayStatus, LoadedModel, ModelFiles, ModelSpec, PlanSource, Ports, PredictionSink,
-    ServedRow, ShadowSink, Shadowed, Tensor, TensorData, TrafficPlan, VersionPlan, input_name,
+    Backend, BackendError, BoxError, Enriched, EntityRows, FeatureError, FeatureSource, FeatureValue, FilesError,
+    LoadedModel, ModelFiles, ModelSpec, PlanSource, Ports, PredictionSink, ServedRow, Tensor, TensorData, TrafficPlan,
+    VersionPlan, input_name,
+    testing::{Reports, Shadows},
 };
 
 /// A backend whose models add up their inputs and the number of their version times 1,000. A version can be made
@@ -25,6 +27,20 @@ pub struct Adder {
     schemas: Mutex<BTreeMap<ModelVersion, Schema>>,
     refused: Mutex<BTreeMap<ModelVersion, String>>,
     loads: Mutex<Vec<ModelVersion>>,
+    behaviours: Arc<Mutex<BTreeMap<ModelVersion, Behaviour>>>,
+}
+
+/// What a model of [`Adder`] does when it is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// It answers after this time.
+    Takes(Duration),
+    /// It fails.
+    Fails,
+    /// It panics.
+    Panics,
+    /// It never answers.
+    Hangs,
 }
 
 impl Adder {
@@ -42,6 +58,14 @@ impl Adder {
         match reason {
             Some(reason) => drop(lock(&self.refused).insert(version.clone(), reason.to_owned())),
             None => drop(lock(&self.refused).remove(version)),
+        }
+    }
+
+    /// Makes a version behave from now on; without one, it answers at once.
+    pub fn behave(&self, version: &ModelVersion, behaviour: Option<Behaviour>) {
+        match behaviour {
+            Some(behaviour) => drop(lock(&self.behaviours).insert(version.clone(), behaviour)),
+            None => drop(lock(&self.behaviours).remove(version)),
         }
     }
 
@@ -68,7 +92,8 @@ impl Backend for Adder {
             outputs: vec![TensorSpec { name: "sum".to_owned(), datatype: TensorType::Fp64, shape: vec![-1, 1] }],
         };
         let schema = lock(&self.schemas).get(&spec.version).cloned().unwrap_or_else(usual);
-        Ok(Arc::new(AdderModel { schema, version: spec.version.version }))
+        let behaviours = Arc::clone(&self.behaviours);
+        Ok(Arc::new(AdderModel { schema, version: spec.version.clone(), behaviours }))
     }
 }
 
@@ -76,7 +101,8 @@ impl Backend for Adder {
 #[derive(Debug)]
 pub struct AdderModel {
     schema: Schema,
-    version: u32,
+    version: ModelVersion,
+    behaviours: Arc<Mutex<BTreeMap<ModelVersion, Behaviour>>>,
 }
 
 #[async_trait]
@@ -86,10 +112,18 @@ impl LoadedModel for AdderModel {
     }
 
     async fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, BackendError> {
+        let behaviour = lock(&self.behaviours).get(&self.version).copied();
+        match behaviour {
+            None => {}
+            Some(Behaviour::Takes(time)) => tokio::time::sleep(time).await,
+            Some(Behaviour::Fails) => return Err(BackendError::Execute { reason: "told to".to_owned() }),
+            Some(Behaviour::Panics) => panic!("told to"),
+            Some(Behaviour::Hangs) => std::future::pending().await,
+        }
         let rows = inputs.first().map_or(0, Tensor::rows);
         let of_row = |row: usize| {
             let numbers = inputs.iter().flat_map(|tensor| tensor.row_values(row)).map(|value| number(&value));
-            numbers.sum::<f64>() + f64::from(self.version) * 1_000.0
+            numbers.sum::<f64>() + f64::from(self.version.version) * 1_000.0
         };
         let sums = (0..rows).map(of_row).collect();
         let shape = [i64::try_from(rows).unwrap_or(0), 1];
@@ -245,70 +279,6 @@ impl PredictionSink for Predictions {
     }
 }
 
-/// Keeps what a gateway reported; a test can take it away.
-#[derive(Debug, Default)]
-pub struct Reports {
-    acknowledged: Mutex<Vec<GatewayStatus>>,
-    windows: Mutex<Vec<ArmWindow>>,
-    away: AtomicBool,
-}
-
-impl Reports {
-    /// What was acknowledged since this was last asked.
-    #[must_use]
-    pub fn acknowledged(&self) -> Vec<GatewayStatus> {
-        std::mem::take(&mut *lock(&self.acknowledged))
-    }
-
-    /// What was counted since this was last asked, in the order of its coming.
-    #[must_use]
-    pub fn windows(&self) -> Vec<ArmWindow> {
-        std::mem::take(&mut *lock(&self.windows))
-    }
-
-    /// Takes the receiver away, or brings it back.
-    pub fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
-    }
-
-    fn there(&self) -> Result<(), BoxError> {
-        if self.away.load(Ordering::SeqCst) { Err("the database is away".into()) } else { Ok(()) }
-    }
-}
-
-#[async_trait]
-impl GatewayReports for Reports {
-    async fn acknowledge(&self, status: &GatewayStatus) -> Result<(), BoxError> {
-        self.there()?;
-        lock(&self.acknowledged).push(status.clone());
-        Ok(())
-    }
-
-    async fn report(&self, windows: Vec<ArmWindow>) -> Result<(), BoxError> {
-        self.there()?;
-        lock(&self.windows).extend(windows);
-        Ok(())
-    }
-}
-
-/// Keeps what shadows answered.
-#[derive(Debug, Default)]
-pub struct Shadows(Mutex<Vec<Shadowed>>);
-
-impl Shadows {
-    /// What shadows answered since this was last asked.
-    #[must_use]
-    pub fn take(&self) -> Vec<Shadowed> {
-        std::mem::take(&mut *lock(&self.0))
-    }
-}
-
-impl ShadowSink for Shadows {
-    fn record(&self, shadowed: Shadowed) {
-        lock(&self.0).push(shadowed);
-    }
-}
-
 /// The ports with these stand-ins; reports and shadows go to new ones.
 #[must_use]
 pub fn ports(
@@ -329,6 +299,6 @@ pub fn ports(
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

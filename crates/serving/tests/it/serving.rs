@@ -128,7 +128,7 @@ async fn requests_of_one_version_share_its_statistics_and_a_full_log_does_not_st
         r#"nv_inference_request_failure{model="ranker",reason="OTHER",version="1"} 1"#,
         "crosstie_inference_unlogged_rows_total 1",
         "crosstie_inference_in_flight 0",
-        r#"crosstie_inference_seconds_count{model="ranker",outcome="ok",version="1"} 2"#,
+        r#"crosstie_inference_seconds_count{arm="stable",model="ranker",outcome="ok",version="1"} 2"#,
     ] {
         assert!(exposed.lines().any(|shown| shown == line), "`{line}` is not in:\n{exposed}");
     }
