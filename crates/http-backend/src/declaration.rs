@@ -284,7 +284,7 @@ fn answer(output: &TensorSpec, pointers: Option<&Pointers>) -> Result<Answer, Er
         return Err(Error::invalid(at, format!("`1 - ` makes sense for floats, and this is {}", output.datatype)));
     }
     match (pointers, parsed.as_slice()) {
-        (Pointers::One(_), [pointer]) if output.shape.len() > 1 => {
+        (Pointers::One(_), [pointer]) if output.shape.len() > 1 && !(width == 1 && pointer.is_rest()) => {
             if pointer.is_rest() {
                 return Err(Error::invalid(at, "`1 - ` makes sense for one element, not for an array of them"));
             }
