@@ -26,6 +26,7 @@ impl Webhook {
     /// # Errors
     /// When this machine cannot make HTTP connections at all.
     pub fn new() -> Result<Self, Error> {
+        runtime::tls::use_ring();
         let client = Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)

@@ -18,6 +18,7 @@ const LONGEST_ANSWER: usize = 16 << 20;
 
 /// A client for all servers: it keeps connections, follows no redirects and asks no environment for proxies.
 pub(crate) fn client() -> Result<Client, String> {
+    runtime::tls::use_ring();
     let client = Client::builder()
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)

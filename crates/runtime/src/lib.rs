@@ -11,6 +11,7 @@ mod signal;
 mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tls;
 
 pub use backoff::Backoff;
 pub use blocking::blocking;

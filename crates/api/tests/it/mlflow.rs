@@ -40,6 +40,7 @@ async fn serve(db: Database, anonymous_allowed: bool) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
+    runtime::tls::use_ring();
     Server { address, identity, http: reqwest::Client::new(), _folder: folder }
 }
 
