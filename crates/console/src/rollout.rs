@@ -1,0 +1,262 @@
+//! A rollout: how far it is and what it waits for, what each version got, and the evidence as it grew.
+
+use maud::{Markup, html};
+use release::{
+    Acknowledgement, Attention, Hold, Judgement, Point, RolloutReport, Share, StepProgress, StepReport,
+    model_file::{MinRequests, Step},
+};
+use types::Timestamp;
+
+use crate::{
+    bars,
+    chart::{Chart, Fear, Limit, Line, Look, Mark, Unit},
+    shadow, show,
+};
+
+/// Everything about the rollout of one release; nothing if nothing of it has happened.
+pub(crate) fn section(report: &RolloutReport, attention: &[&Attention], now: Timestamp) -> Markup {
+    html! {
+        h2 { "Rollout" }
+        @for matter in attention {
+            p.warning.bad data-key=(matter.kind.as_str()) { (matter.summary) " " span.note { "since " (show::ago(matter.since, now)) } }
+        }
+        @if let Some(hold) = &report.hold { (hold_of(hold)) }
+        (steps(report))
+        @if let Some(analysis) = &report.analysis { (evidence(report, analysis)) }
+        @if let Some(summary) = &report.shadow { (shadow::section(summary, &report.explanation)) }
+        @if !report.acknowledgements.is_empty() { (gateways(report, now)) }
+    }
+}
+
+/// What the step waits for, with how much of it is there.
+fn hold_of(hold: &Hold) -> Markup {
+    let done = |part: u64, whole: u64| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+    let held = (hold.held.as_micros().unsigned_abs(), hold.duration.as_micros().unsigned_abs());
+    html! {
+        div.panel {
+            p {
+                @if hold.overdue { span.badge.bad { "waits for a person" } }
+                @else if !hold.begun { span.badge.moving { "settling" } " Every live gateway has to serve this step before the hold begins." }
+                @else { span.badge.moving { "holding" } }
+                @if !hold.waits_for.is_empty() { " Waits for " (hold.waits_for.join(", and for ")) "." }
+            }
+            dl {
+                div {
+                    dt { "Time" }
+                    dd { (bars::progress(done(held.0, held.1))) " " (hold.held.approximate()) " of " (hold.duration.approximate()) }
+                }
+                @if hold.min_requests > 0 {
+                    div {
+                        dt { "Requests answered by it" }
+                        dd { (bars::progress(done(hold.requests, hold.min_requests))) " " (show::count(hold.requests)) " of " (show::count(hold.min_requests)) }
+                    }
+                }
+                @if let Some(max) = hold.max { div { dt { "A person is asked after" } dd { (max.approximate()) } } }
+            }
+        }
+    }
+}
+
+fn steps(report: &RolloutReport) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr {
+                    th { "Step" } th { "" } th { "Meant" } th { "Is, of the requests" } th.right { "Requests" }
+                    th.right { "Failed" } th.right { "p95" } th.right { "Stable's failed" } th.right { "Stable's p95" }
+                } }
+                tbody {
+                    @for step in &report.steps {
+                        @let share = report.shares.iter().find(|share| share.step == step.step);
+                        tr.now[step.progress == StepProgress::Current] {
+                            th scope="row" { (declared(&step.declared)) }
+                            td { (progress(step)) }
+                            @match share { Some(share) => (share_of(share)), None => { td colspan="7" {} } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A step as it was declared, in words.
+fn declared(step: &Step) -> String {
+    match step {
+        Step::Shadow(shadow) => format!("shadow for {}", shadow.duration.approximate()),
+        Step::SetWeight(weight) => show::percent(*weight),
+        Step::Pause(pause) => {
+            let requests = match pause.min_requests {
+                None => String::new(),
+                Some(MinRequests::Auto) => " and as many requests as promotion takes".to_owned(),
+                Some(MinRequests::Count(count)) => format!(" and {} requests", show::count(count)),
+            };
+            format!("hold for {}{requests}", pause.duration.approximate())
+        }
+    }
+}
+
+fn progress(step: &StepReport) -> Markup {
+    match step.progress {
+        StepProgress::Done => html! { span.badge.good { "done" } },
+        StepProgress::Current => html! { span.badge.moving { "here" } },
+        StepProgress::Ahead => html! { span.note { "ahead" } },
+        StepProgress::Skipped => html! { span.note { "skipped" } },
+    }
+}
+
+fn share_of(share: &Share) -> Markup {
+    let latency = |p95: Option<types::Duration>| p95.map_or_else(|| "–".to_owned(), show::latency);
+    html! {
+        td { @if share.is_shadow { "copies" } @else { (show::percent(share.intended)) } }
+        td {
+            @match share.of_requests {
+                Some(_) if share.is_shadow => (show::none()),
+                Some(real) => {
+                    (bars::share(real.fraction(), Some(share.intended.fraction())))
+                    @if let Some(entities) = share.of_entities { " " span.note.nowrap { (show::percent(entities)) " of entities" } }
+                }
+                None => (show::none()),
+            }
+        }
+        td.right { (show::count(share.canary.requests)) }
+        td.right { (failed(&share.canary)) }
+        td.right.nowrap { (latency(share.canary.p95)) }
+        td.right { (failed(&share.stable)) span.note.nowrap { " of " (show::count(share.stable.requests)) } }
+        td.right.nowrap { (latency(share.stable.p95)) }
+    }
+}
+
+fn failed(total: &release::ArmTotal) -> Markup {
+    html! { @if total.failed_requests > 0 { strong { (show::count(total.failed_requests)) } } @else { "0" } }
+}
+
+fn evidence(report: &RolloutReport, analysis: &Judgement) -> Markup {
+    html! {
+        h3 { "Evidence" }
+        p.note {
+            "How much what has happened speaks against version " (report.version.version) ": 1 is nothing, at "
+            (show::count(analysis.threshold.round() as u64)) " it is sent back by itself. It may be looked at at any time."
+        }
+        div.panel.scroll { (course(report, analysis)) }
+        p.note {
+            "Its excess error rate is at most this, as far as is known by now. It is promoted only while that is below "
+            (show::share(analysis.max_excess)) "."
+        }
+        div.panel.scroll { (bound(report, analysis)) }
+        dl {
+            div { dt { "Errors, E" } dd { @match analysis.e_errors { Some(e) => (Unit::Factor.write(e)), None => "not judged" } } }
+            div { dt { "Latency, E" } dd { @match analysis.e_latency { Some(e) => (Unit::Factor.write(e)), None => "not judged" } } }
+            div {
+                dt { "Slow is slower than" }
+                dd { @match analysis.slow_after { Some(after) => { (show::latency(after)) ", stable's p95, frozen" }, None => "not known yet: stable has answered too few" } }
+            }
+            div { dt { "Excess error rate at most" } dd { (show::share(analysis.excess_bound)) " of " (show::share(analysis.max_excess)) } }
+            div { dt { "May be promoted" } dd { @if analysis.promotable { span.badge.good { "yes" } } @else { span.badge.waiting { "not yet" } } } }
+            div { dt { "Requests so far" } dd { (show::count(analysis.canary_requests)) " its own, " (show::count(analysis.stable_requests)) " stable's" } }
+        }
+    }
+}
+
+fn course(report: &RolloutReport, analysis: &Judgement) -> Markup {
+    let line = |name: &str, look, value: fn(&Point) -> f64| Line {
+        name: name.to_owned(),
+        look,
+        points: report.points.iter().map(|point| (point.canary_requests as f64, value(point))).collect(),
+    };
+    let mut lines = Vec::new();
+    if analysis.e_errors.is_some() {
+        lines.push(line("errors", Look::Solid, |point| point.e_errors));
+    }
+    if analysis.e_latency.is_some() {
+        lines.push(line("latency", Look::Dashed, |point| point.e_latency));
+    }
+    let threshold = Unit::Factor.write(analysis.threshold);
+    Chart {
+        description: format!(
+            "Evidence against version {} over its requests; sent back at {threshold}",
+            report.version.version
+        ),
+        x: "requests that it answered",
+        y: "evidence against it (E)",
+        unit: Unit::Factor,
+        lines,
+        limits: vec![Limit { at: analysis.threshold, name: format!("{threshold}: sent back"), fear: Fear::Above }],
+        marks: marks(report),
+    }
+    .draw()
+}
+
+fn bound(report: &RolloutReport, analysis: &Judgement) -> Markup {
+    let points = report.points.iter().map(|point| (point.canary_requests as f64, point.excess_bound)).collect();
+    let below = show::share(analysis.max_excess);
+    Chart {
+        description: format!("Upper bound on the excess error rate over its requests; promoted only below {below}"),
+        x: "requests that it answered",
+        y: "excess error rate, at most",
+        unit: Unit::Percent,
+        lines: vec![Line { name: "at most".to_owned(), look: Look::Solid, points }],
+        limits: vec![Limit { at: analysis.max_excess, name: format!("below {below}: may go on"), fear: Fear::Nothing }],
+        marks: marks(report),
+    }
+    .draw()
+}
+
+/// Where the share changed.
+fn marks(report: &RolloutReport) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    for point in &report.points {
+        let step = report.steps.iter().find(|step| step.step == point.step);
+        let name = match step.map(|step| &step.declared) {
+            Some(Step::Shadow(_)) => "shadow".to_owned(),
+            Some(Step::SetWeight(_) | Step::Pause(_)) | None => show::percent(point.weight),
+        };
+        if marks.last().is_none_or(|last| last.name != name) {
+            marks.push(Mark { at: point.canary_requests as f64, name });
+        }
+    }
+    marks
+}
+
+fn gateways(report: &RolloutReport, now: Timestamp) -> Markup {
+    html! {
+        h3 { "Gateways" }
+        @match (report.revision, report.settled_at) {
+            (Some(revision), Some(at)) => p.note { "Every live gateway served revision " (revision) " " (show::ago(at, now)) "." },
+            (Some(revision), None) => p.note { "Not every live gateway serves revision " (revision) " yet." },
+            (None, Some(_) | None) => {}
+        }
+        div.scroll {
+            table {
+                thead { tr { th { "Gateway" } th { "Heard" } th { "Serves" } th { "Cannot load" } } }
+                tbody { @for acknowledgement in &report.acknowledgements { (gateway(acknowledgement, report, now)) } }
+            }
+        }
+    }
+}
+
+fn gateway(acknowledgement: &Acknowledgement, report: &RolloutReport, now: Timestamp) -> Markup {
+    html! {
+        tr data-key=(acknowledgement.gateway) {
+            th scope="row" { code { (acknowledgement.gateway) } @if !acknowledgement.live { " " span.badge { "gone" } } }
+            td { (show::ago(acknowledgement.seen_at, now)) }
+            @match &acknowledgement.model {
+                Some(model) => {
+                    td {
+                        "revision " (model.revision)
+                        @if !model.settled { " " span.badge.moving { "loading" } }
+                        @else if report.revision.is_some_and(|revision| model.revision < revision) { " " span.badge.waiting { "behind" } }
+                    }
+                    td {
+                        @if model.failed.is_empty() { (show::none()) }
+                        @for (version, reason) in &model.failed { div { strong { "version " (version) } ": " (reason) } }
+                    }
+                }
+                None => { td { (show::none()) } td { (show::none()) } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
