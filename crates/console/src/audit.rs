@@ -5,7 +5,12 @@ use identity::AuditFilter;
 use maud::{Markup, html};
 use types::{AuditEntry, Timestamp};
 
-use crate::{Answer, ConsoleState, evidence::evidence, page::Page, show};
+use crate::{
+    Answer, ConsoleState,
+    evidence::evidence,
+    page::{Pace, Page},
+    show,
+};
 
 /// Lines of the page.
 const LINES: u32 = 200;
@@ -17,7 +22,7 @@ pub(crate) async fn audit(State(state): State<ConsoleState>) -> Answer {
         p.lead { "The last " (trail.len()) " entries, newest first." }
         (table(&trail, state.clock.now()))
     };
-    Ok(Page::new("Audit trail", "Audit trail", body))
+    Ok(Page::new("Audit trail", "Audit trail", body).at(Pace::Calm))
 }
 
 /// The entries, as they come.
@@ -29,7 +34,7 @@ pub(crate) fn table(trail: &[AuditEntry], now: Timestamp) -> Markup {
                     thead { tr { th { "When" } th { "Who" } th { "Did" } th { "To" } th { "On what grounds" } } }
                     tbody {
                         @for entry in trail {
-                            tr {
+                            tr data-key=(key(entry)) {
                                 td { (show::ago(entry.at, now)) }
                                 td { (entry.principal) }
                                 td { code { (entry.action) } }
@@ -42,4 +47,9 @@ pub(crate) fn table(trail: &[AuditEntry], now: Timestamp) -> Markup {
             }
         }
     }
+}
+
+/// What tells an entry from the others when the page is shown again, so that what was opened stays with it.
+fn key(entry: &AuditEntry) -> String {
+    format!("{} {} {}", entry.at.as_micros(), entry.action, entry.subject)
 }

@@ -2,12 +2,12 @@
 
 use axum::{
     http::StatusCode,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use maud::html;
 use types::{ErrorKind, ParseError};
 
-use crate::page;
+use crate::page::{self, Pace};
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl IntoResponse for Failure {
             | ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Cannot be shown"),
         };
         let body = html! { h1 { (title) } p.lead { (self.message) } p { a href="/" { "To the fleet" } } };
-        (status, Html(page::document(title, "", None, &body))).into_response()
+        page::answer(status, title, "", Pace::Still, &body)
     }
 }
 
@@ -61,4 +61,13 @@ macro_rules! failure_of {
     };
 }
 
-failure_of!(::features::Error, identity::Error, prediction_log::Error, registry::Error, ::release::Error, ParseError);
+failure_of!(
+    ::alerts::Error,
+    ::drift::Error,
+    ::features::Error,
+    identity::Error,
+    prediction_log::Error,
+    registry::Error,
+    ::release::Error,
+    ParseError
+);

@@ -5,7 +5,11 @@ use features::{Watermark, definitions::View};
 use maud::{Markup, html};
 use types::Timestamp;
 
-use crate::{Answer, ConsoleState, page::Page, show};
+use crate::{
+    Answer, ConsoleState,
+    page::{Pace, Page},
+    show,
+};
 
 pub(crate) async fn features(State(state): State<ConsoleState>) -> Answer {
     let definitions = state.features.definitions();
@@ -35,7 +39,7 @@ pub(crate) async fn features(State(state): State<ConsoleState>) -> Answer {
             }
         }
     };
-    Ok(Page::new("Features", "Features", body))
+    Ok(Page::new("Features", "Features", body).at(Pace::Calm))
 }
 
 fn view_of(view: &View, watermarks: &[Watermark], now: Timestamp) -> Markup {

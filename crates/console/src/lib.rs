@@ -1,21 +1,29 @@
 //! The web console: what serves, how it got there, and what it is made of.
 //!
-//! Pages are rendered on the server from the same services that the API calls, complete without JavaScript; a page about
-//! something that is still moving asks to be loaded again after a few seconds. The console only reads: it has no form and
+//! Pages are rendered on the server from the same services that the API calls, complete without JavaScript; a small script
+//! keeps them current, and without it the browser loads them again. The console only reads: it has no form and
 //! no route that changes anything, so a viewer's token sees everything and can change nothing. Who may look is decided in
 //! front of [`router`], by the process that mounts it.
 
 mod address;
+mod alerts;
 mod audit;
+mod bars;
+mod chart;
+mod drift;
 mod evidence;
 mod failure;
 mod features;
 mod fleet;
+mod kpi;
 mod model;
 mod page;
 mod prediction;
 mod release;
 mod release_list;
+mod rollout;
+mod serving;
+mod shadow;
 mod show;
 
 use axum::{
@@ -29,8 +37,9 @@ use runtime::SharedClock;
 
 use failure::Failure;
 
-/// Where the style sheet lies.
+/// Where the style sheet lies, and the script that keeps pages current.
 const STYLE: &str = "/console/style.css";
+const SCRIPT: &str = "/console/live.js";
 
 /// What the pages show.
 #[derive(Debug, Clone)]
@@ -43,6 +52,10 @@ pub struct ConsoleState {
     pub releases: ::release::Service,
     /// Served predictions.
     pub predictions: Log,
+    /// What is found in traffic, and KPIs.
+    pub drift: ::drift::Service,
+    /// What fires, and who was told.
+    pub alerts: ::alerts::Service,
     /// The audit trail.
     pub identity: identity::Service,
     /// Tells how long ago something was.
@@ -57,17 +70,19 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/models/{model}/versions/{version}", get(model::version))
         .route("/releases", get(release_list::releases))
         .route("/releases/{id}", get(release::release))
+        .route("/alerts", get(alerts::alerts))
         .route("/features", get(features::features))
         .route("/predictions", get(prediction::predictions))
         .route("/predictions/{id}", get(prediction::prediction))
         .route("/audit", get(audit::audit))
-        .route(STYLE, get(style))
+        .route(STYLE, get(async || file("text/css; charset=utf-8", include_str!("style.css"))))
+        .route(SCRIPT, get(async || file("text/javascript; charset=utf-8", include_str!("live.js"))))
         .with_state(state)
 }
 
-async fn style() -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=300")];
-    (headers, include_str!("style.css"))
+/// A file of the binary; it changes only with the binary, so a short while of an old one does no harm.
+fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "max-age=300")], text)
 }
 
 /// What a page's handler answers.

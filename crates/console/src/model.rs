@@ -3,10 +3,14 @@
 use axum::extract::{Path, State};
 use maud::{Markup, html};
 use registry::{Lineage, Version, VersionSearch};
-use release::{Assignment, Filter, Release};
+use release::{Assignment, Filter, Pinned, Release, RolloutReport, Stage};
 use types::{ModelName, ModelVersion, Timestamp};
 
-use crate::{Answer, ConsoleState, Failure, address, page::Page, release_list, show};
+use crate::{
+    Answer, ConsoleState, Failure, address, alerts, drift, kpi,
+    page::{Pace, Page},
+    release_list, serving, show,
+};
 
 /// The most versions that are shown: a page, not an archive.
 const MOST_VERSIONS: i64 = 200;
@@ -25,44 +29,48 @@ pub(crate) async fn model(State(state): State<ConsoleState>, Path(name): Path<St
     let filter = Filter { model: Some(name.clone()), ..Filter::default() };
     let releases = state.releases.list(filter).await?;
     let assignment = state.releases.assignment(&name).await?;
+    let rolling = releases.iter().find(|release| release.stage == Stage::RollingOut);
+    let report = match rolling {
+        Some(release) => Some(state.releases.rollout(release.id).await?),
+        None => None,
+    };
+    let filter = ::alerts::Filter { model: Some(name.clone()), firing_only: true, ..::alerts::Filter::default() };
+    let firing = state.alerts.list(filter).await?;
+    let (report_of_drift, kpis) = (state.drift.report(&name).await?, state.drift.kpis(&name).await?);
     let is_moving = releases.iter().any(|release| !release.stage.is_settled());
     let body = html! {
         h1 { (name) }
         @if let Some(description) = registered.description.filter(|text| !text.is_empty()) { p.lead { (description) } }
-        (serving(assignment.as_ref()))
+        (serving(assignment.as_ref(), report.as_ref()))
+        @if !firing.is_empty() { h2 { "Alerts" } (alerts::table(&firing.iter().collect::<Vec<_>>(), now)) }
         h2 { "Versions" }
         (table_of_versions(&name, &versions, assignment.as_ref(), now))
+        h2 { "KPIs" }
+        (kpi::section(&kpis, now))
+        h2 { "Drift" }
+        (drift::section(&report_of_drift, now))
         h2 { "Releases" }
         (release_list::table(&releases, now))
         p { a href=(address::predictions_of(&name)) { "Predictions of this model" } }
     };
-    Ok(Page::new("Fleet", name.to_string(), body).moving(is_moving))
+    Ok(Page::new("Fleet", name.to_string(), body).at(Pace::of(is_moving)))
 }
 
-fn serving(assignment: Option<&Assignment>) -> Markup {
+fn serving(assignment: Option<&Assignment>, report: Option<&RolloutReport>) -> Markup {
     let Some((assignment, stable)) = assignment.and_then(|assignment| Some((assignment, assignment.stable.as_ref()?)))
     else {
         return html! { p { "Nothing is in production." } };
     };
-    let version = |number| ModelVersion::new(assignment.model.clone(), number);
     html! {
         dl {
-            div {
-                dt { "Serves" }
-                dd {
-                    a href=(address::version(&version(stable.version))) { "version " (stable.version) }
-                    " since " a href=(address::release(assignment.release)) { "release " (assignment.release) }
-                }
-            }
-            @if let Some(canary) = &assignment.canary {
-                div {
-                    dt { "Canary" }
-                    dd { a href=(address::version(&version(canary.pinned.version))) { "version " (canary.pinned.version) } " at " (canary.weight) }
-                }
-            }
+            div { dt { "Serves" } dd { (serving::arms(assignment, report)) } }
             @if let Some(previous) = &assignment.previous {
-                div { dt { "A rollback leads to" } dd { a href=(address::version(&version(previous.version))) { "version " (previous.version) } } }
+                div {
+                    dt { "A rollback leads to" }
+                    dd { a href=(address::version(&ModelVersion::new(assignment.model.clone(), previous.version))) { "version " (previous.version) } }
+                }
             }
+            div { dt { "Executed by" } dd { (stable.backend) } }
             div { dt { "Artifact" } dd { (show::digest(&stable.artifact_digest)) } }
             div { dt { "Project" } dd { (show::digest(&stable.project_digest)) } }
         }
@@ -75,7 +83,21 @@ fn table_of_versions(
     assignment: Option<&Assignment>,
     now: Timestamp,
 ) -> Markup {
-    let stable = assignment.and_then(|assignment| assignment.stable.as_ref()).map(|stable| stable.version);
+    let role = |version: u32| {
+        let assignment = assignment?;
+        let is = |pinned: Option<&Pinned>| pinned.is_some_and(|pinned| pinned.version == version);
+        if is(assignment.stable.as_ref()) {
+            Some(html! { span.badge.good { "stable" } })
+        } else if let Some(canary) = assignment.canary.as_ref().filter(|canary| canary.pinned.version == version) {
+            Some(html! { span.badge.moving { "canary at " (show::percent(canary.weight)) } })
+        } else if is(assignment.shadow.as_ref()) {
+            Some(html! { span.badge.moving { "shadow" } })
+        } else if is(assignment.previous.as_ref()) {
+            Some(html! { span.badge { "stable before" } })
+        } else {
+            None
+        }
+    };
     html! {
         @if versions.is_empty() { p { "No version is registered." } } @else {
             div.scroll {
@@ -86,7 +108,7 @@ fn table_of_versions(
                             tr {
                                 th scope="row" {
                                     a href=(address::version(&ModelVersion::new(model.clone(), version.version))) { (version.version) }
-                                    @if stable == Some(version.version) { " " span.badge.good { "serves" } }
+                                    @if let Some(role) = role(version.version) { " " (role) }
                                 }
                                 td { (show::ago(Timestamp::from_millis(version.created), now)) }
                                 td { (version.status.to_lowercase().replace('_', " ")) }
@@ -127,7 +149,7 @@ pub(crate) async fn version(
         h2 { "Releases" }
         (release_list::table(&releases, now))
     };
-    Ok(Page::new("Fleet", version.to_string(), body))
+    Ok(Page::new("Fleet", version.to_string(), body).at(Pace::Calm))
 }
 
 fn lineage_of(lineage: &Lineage) -> Markup {

@@ -6,7 +6,11 @@ use prediction_log::{Outcome, PredictionRecord, Scan};
 use serde::Deserialize;
 use types::{ModelName, PredictionId, Timestamp, Value};
 
-use crate::{Answer, ConsoleState, Failure, address, page::Page, show};
+use crate::{
+    Answer, ConsoleState, Failure, address,
+    page::{Pace, Page},
+    show,
+};
 
 /// Rows of the page.
 const ROWS: usize = 100;
@@ -43,7 +47,7 @@ pub(crate) async fn predictions(State(state): State<ConsoleState>, Query(asked):
             }
         }
     };
-    Ok(Page::new("Predictions", "Predictions", body))
+    Ok(Page::new("Predictions", "Predictions", body).at(Pace::Calm))
 }
 
 pub(crate) async fn prediction(State(state): State<ConsoleState>, Path(id): Path<String>) -> Answer {

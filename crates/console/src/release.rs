@@ -6,7 +6,12 @@ use maud::{Markup, html};
 use release::{GateReport, Kind, Release, ReleaseId, Stage, Verdict};
 use types::Timestamp;
 
-use crate::{Answer, ConsoleState, address, audit, evidence::evidence, page::Page, show};
+use crate::{
+    Answer, ConsoleState, address, audit,
+    evidence::evidence,
+    page::{Pace, Page},
+    rollout, show,
+};
 
 /// Lines of the trail that a release's page shows.
 const TRAIL: u32 = 50;
@@ -16,6 +21,9 @@ pub(crate) async fn release(State(state): State<ConsoleState>, Path(id): Path<St
     let release = state.releases.get(id).await?;
     let filter = AuditFilter { subject: Some(format!("release {id}")), limit: TRAIL, ..AuditFilter::default() };
     let trail = state.identity.trail(filter).await?;
+    let report = state.releases.rollout(id).await?;
+    let attention = state.releases.attention().await?;
+    let attention: Vec<_> = attention.iter().filter(|matter| matter.release == id).collect();
     let now = state.clock.now();
     let what = if release.kind == Kind::Rollback { "Rollback" } else { "Release" };
     let body = html! {
@@ -25,13 +33,23 @@ pub(crate) async fn release(State(state): State<ConsoleState>, Path(id): Path<St
         @if let Some(next) = next_step(&release) { p.lead { (next) } }
         @for note in &release.notes { p.note { (note) } }
         (facts(&release, now))
+        @if has_rollout(&release) || !attention.is_empty() { (rollout::section(&report, &attention, now)) }
         @if !release.gates.is_empty() { h2 { "Gates" } @for report in &release.gates { (gate(&release, report, now)) } }
         (signatures(&release, now))
         h2 { "Trail" }
         (audit::table(&trail, now))
     };
     let is_moving = !release.stage.is_settled();
-    Ok(Page::new("Releases", format!("{what} {id}"), body).moving(is_moving))
+    Ok(Page::new("Releases", format!("{what} {id}"), body).at(Pace::of(is_moving)))
+}
+
+/// Whether there is anything of a rollout to tell: before its gates have passed nobody wants to read of steps.
+fn has_rollout(release: &Release) -> bool {
+    match release.stage {
+        Stage::RollingOut | Stage::Done | Stage::RolledBack => true,
+        Stage::Aborted | Stage::Failed => release.step_entered_at.is_some(),
+        Stage::Gating | Stage::GatesFailed | Stage::AwaitingApproval => false,
+    }
 }
 
 /// What has to happen for the release to go on, if a person has to do it.
@@ -62,7 +80,8 @@ fn facts(release: &Release, now: Timestamp) -> Markup {
         dl {
             div { dt { "Created" } dd { (show::ago(release.created_at, now)) " by " (release.created_by) } }
             div { dt { "Version registered by" } dd { @if let Some(author) = &release.author { (author.name) } @else { (show::none()) } } }
-            div { dt { "Weight" } dd { (release.weight) } }
+            div { dt { "Executed by" } dd { (release.backend) } }
+            div { dt { "Weight" } dd { (show::percent(release.weight)) } }
             @if let Some(previous) = release.previous { div { dt { "Stable before" } dd { "version " (previous) } } }
             div { dt { "Artifact, as judged" } dd { (show::digest(&release.artifact_digest)) } }
             div { dt { "Project, as judged" } dd { (show::digest(&release.project_digest)) } }
@@ -75,7 +94,7 @@ fn gate(release: &Release, report: &GateReport, now: Timestamp) -> Markup {
     let waiver = release.waivers.iter().rev().find(|waiver| waiver.gate == report.gate && waiver.until > now);
     html! {
         // What stopped a release is what its reader came for.
-        details.gate open[report.verdict == Verdict::Failed] {
+        details.gate data-key=(report.gate) open[report.verdict == Verdict::Failed] {
             summary {
                 strong { (report.gate) } " " (show::verdict(report.verdict))
                 @if let Some(waiver) = waiver { " " span.badge.waiting { "waived by " (waiver.principal) } }

@@ -5,13 +5,17 @@ use maud::{Markup, html};
 use release::{Filter, Kind, Release, Verdict};
 use types::Timestamp;
 
-use crate::{Answer, ConsoleState, address, page::Page, show};
+use crate::{
+    Answer, ConsoleState, address,
+    page::{Pace, Page},
+    show,
+};
 
 pub(crate) async fn releases(State(state): State<ConsoleState>) -> Answer {
     let releases = state.releases.list(Filter::default()).await?;
     let is_moving = releases.iter().any(|release| !release.stage.is_settled());
     let body = html! { h1 { "Releases" } (table(&releases, state.clock.now())) };
-    Ok(Page::new("Releases", "Releases", body).moving(is_moving))
+    Ok(Page::new("Releases", "Releases", body).at(Pace::of(is_moving)))
 }
 
 /// The releases, as they come.

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 use release::{Release, Stage, Verdict};
-use types::{Digest, Timestamp, Value};
+use telemetry::Severity;
+use types::{Digest, Duration, Percent, Timestamp, Value};
 
 /// How long ago `time` was, with the time itself when pointed at.
 pub(crate) fn ago(time: Timestamp, now: Timestamp) -> Markup {
@@ -49,6 +50,48 @@ pub(crate) fn value(value: &Value) -> Markup {
     }
 }
 
+/// A whole number in groups of three digits.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A share of a whole in percent, with as many digits as say something.
+pub(crate) fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    let decimals = match percent.abs() {
+        size if size < 0.1 => 3,
+        size if size < 1.0 => 2,
+        size if size < 20.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{percent:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} %")
+}
+
+/// A percentage, like every other share.
+pub(crate) fn percent(percent: Percent) -> String {
+    share(percent.fraction())
+}
+
+/// How long an answer took.
+pub(crate) fn latency(latency: Duration) -> String {
+    let millis = latency.as_micros() as f64 / 1_000.0;
+    match millis {
+        millis if millis < 10.0 => format!("{millis:.1} ms"),
+        millis if millis < 10_000.0 => format!("{millis:.0} ms"),
+        millis => format!("{:.1} s", millis / 1_000.0),
+    }
+}
+
 /// Nothing, where something could be.
 pub(crate) fn none() -> Markup {
     html! { span.none { "–" } }
@@ -79,11 +122,28 @@ pub(crate) fn verdict(verdict: Verdict) -> Markup {
     html! { span class=(class) { (verdict.as_str()) } }
 }
 
+/// How urgent something is.
+pub(crate) fn severity(severity: Severity) -> Markup {
+    let class = match severity {
+        Severity::Page => "badge bad",
+        Severity::Ticket => "badge waiting",
+        Severity::Info => "badge",
+    };
+    html! { span class=(class) { (severity) } }
+}
+
 #[cfg(test)]
 mod tests {
-    use types::Duration;
-
     use super::*;
+
+    #[test]
+    fn numbers_are_written_for_reading() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+        assert_eq!(
+            [0.0, 0.00042, 0.005, 0.05, 0.123, 0.25, 1.0].map(share),
+            ["0 %", "0.042 %", "0.5 %", "5 %", "12.3 %", "25 %", "100 %"]
+        );
+    }
 
     #[test]
     fn distances_are_told_in_the_unit_that_a_person_would_use() {

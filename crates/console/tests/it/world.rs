@@ -1,15 +1,21 @@
 //! Real services in a temporary folder, with what releases ask of others made of plain memory.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use alerts::{Condition, Source};
 use async_trait::async_trait;
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{Method, Request, StatusCode},
+    http::{HeaderMap, Method, Request, StatusCode},
 };
 use console::ConsoleState;
 use database::{Database, Transaction};
+use drift::{ReferenceRows, References, Watched, WatchedModel};
 use futures::future::LocalBoxFuture;
 use prediction_log::{Arm, Log, LoggedFeature, Outcome, PredictionRecord};
 use registry::{NewRun, NewVersion};
@@ -31,6 +37,7 @@ const LONG: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     state: ConsoleState,
     router: Router,
+    holding: Arc<Holding>,
     _tasks: Tasks,
     _folder: TempDir,
 }
@@ -38,7 +45,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new(database: Database) -> Self {
         let (folder, tasks, clock) = (TempDir::new().unwrap(), Tasks::new(), SystemClock::shared());
-        let metrics = Metrics::new(&[release::METRICS, prediction_log::METRICS, features::METRICS]).unwrap();
+        let tables = [release::METRICS, prediction_log::METRICS, features::METRICS, drift::METRICS, alerts::METRICS];
+        let metrics = Metrics::new(&tables).unwrap();
         let identity = identity::Service::new(database.clone(), clock.clone());
         identity.migrate().await.unwrap();
         let artifacts = artifacts::Store::open(&format!("file:{}", folder.path().join("artifacts").display())).unwrap();
@@ -55,11 +63,41 @@ impl World {
         let gates = GateName::ALL.map(|gate| Arc::new(Gate(gate)) as Arc<dyn GateCheck>).into();
         let ports =
             Ports { gates, candidates: Arc::new(Outside), traffic: Arc::new(Outside), audit: Arc::new(Outside) };
-        let releases = release::Service::new(database, ports, clock.clone(), Signal::new(), metrics);
+        let releases = release::Service::new(database.clone(), ports, clock.clone(), Signal::new(), metrics.clone());
         releases.migrate().await.unwrap();
         releases.controller(&tasks);
-        let state = ConsoleState { registry, features, releases, predictions, identity, clock };
-        Self { router: console::router(state.clone()), state, _tasks: tasks, _folder: folder }
+        let ports = drift::Ports { references: Arc::new(Outside), watched: Arc::new(Outside) };
+        let drift = drift::Service::new(database.clone(), predictions.clone(), ports, clock.clone(), metrics.clone());
+        drift.migrate().await.unwrap();
+        let config = alerts::Config::new(alerts::Routing::default());
+        let alerts = alerts::Service::new(config, database, clock.clone(), metrics).unwrap();
+        let holding = Arc::new(Holding::default());
+        let alerts = alerts.with_sources(vec![Arc::clone(&holding) as _]);
+        alerts.migrate().await.unwrap();
+        alerts.watch(&tasks);
+        let state = ConsoleState { registry, features, releases, predictions, drift, alerts, identity, clock };
+        Self { router: console::router(state.clone()), state, holding, _tasks: tasks, _folder: folder }
+    }
+
+    pub(crate) async fn headers(&self, path: &str) -> HeaderMap {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap().headers().clone()
+    }
+
+    /// Has a condition hold until the next one does, and waits until its alert fires.
+    pub(crate) async fn fires(&self, condition: Condition) {
+        *self.holding.0.lock().unwrap() = Some(condition.clone());
+        eventually(LONG, async || {
+            self.state.alerts.look();
+            let alerts = self.state.alerts.list(alerts::Filter::default()).await.unwrap();
+            if alerts.iter().any(|alert| alert.key == condition.key) { Ok(()) } else { Err(alerts) }
+        })
+        .await;
+    }
+
+    /// The time on the pages.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.state.clock.now()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
@@ -159,6 +197,7 @@ impl Candidates for Outside {
         let file = json!({ "version": 1, "model": version.model, "rollout": { "steps": steps } });
         Ok(Candidate {
             version: version.clone(),
+            backend: "onnx".to_owned(),
             artifact_digest: Digest::of("artifact"),
             project_digest: Digest::of("project"),
             feature_digests: BTreeMap::new(),
@@ -170,12 +209,45 @@ impl Candidates for Outside {
     async fn artifact_digest(&self, _: &ModelVersion) -> Result<Digest, PortError> {
         Ok(Digest::of("artifact"))
     }
+
+    async fn exists(&self, _: &ModelVersion) -> Result<bool, PortError> {
+        Ok(true)
+    }
 }
 
 #[async_trait]
 impl TrafficControl for Outside {
     async fn apply(&self, _: &ModelName, _: &Assignment) -> Result<(), PortError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl References for Outside {
+    async fn reference(&self, _: &ModelVersion) -> Result<Option<ReferenceRows>, drift::BoxError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Watched for Outside {
+    async fn watched(&self) -> Result<Vec<WatchedModel>, drift::BoxError> {
+        Ok(Vec::new())
+    }
+}
+
+/// What holds, as a test says.
+#[derive(Default)]
+struct Holding(Mutex<Option<Condition>>);
+
+#[async_trait]
+impl Source for Holding {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn conditions(&self) -> Result<Vec<Condition>, alerts::BoxError> {
+        Ok(self.0.lock().unwrap().iter().cloned().collect())
     }
 }
 
