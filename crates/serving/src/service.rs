@@ -20,14 +20,14 @@ use tracing::instrument;
 use types::ModelName;
 use uuid::Uuid;
 
-use self::answer::{Answered, Turn};
+use self::answer::{Answered, Picked, Turn};
 pub use self::views::{GatewayStatus, ModelStatus};
 use crate::{
     Arm, Backend, Error, FeatureSource, GatewayReports, InferRequest, InferResponse, ModelFiles, PlanSource,
     PredictionSink, PrepareRequest, Prepared, Scored, ShadowSink, VersionState,
     admission::Admission,
     execution,
-    fleet::{Fleet, Live, Routes},
+    fleet::{Fleet, Live},
     metrics::{self, Timings},
     plan::PlanFile,
     route::RouteKey,
@@ -291,27 +291,5 @@ impl Service {
             poll_now.notify();
         }
         Ok(())
-    }
-}
-
-/// Where a request goes.
-struct Picked {
-    routes: Arc<Routes>,
-    live: Arc<Live>,
-    arm: Arm,
-    key: RouteKey,
-}
-
-impl Inner {
-    /// One request, one version: the one that it names, or the one that the router chooses.
-    fn pick(&self, request: &InferRequest, id: Uuid) -> Result<Picked, Error> {
-        let routes = self.fleet.routes();
-        let route = routes.model(&request.model)?;
-        let key = RouteKey::of(route.route_by(), &request.inputs, id);
-        let (live, arm) = match request.version {
-            Some(number) => (route.asked_for(&request.model, number, &request.principal)?, Arm::Explicit),
-            None => route.routed(&request.model, &key)?,
-        };
-        Ok(Picked { routes, live, arm, key })
     }
 }

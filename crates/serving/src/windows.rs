@@ -7,11 +7,12 @@
 //!
 //! Seconds are told by the machine's clock, but never go back: when it is set back, they go on by the time that passes.
 
+mod tally;
+
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
     time::Duration,
 };
 
@@ -20,7 +21,9 @@ use telemetry::{Counter, Metrics};
 use tokio::time::Instant;
 use types::{ModelName, Timestamp};
 
-use crate::{Arm, ArmWindow, Error, latency, metrics::WINDOWS_DROPPED, route::RouteKey};
+pub(crate) use tally::Tally;
+
+use crate::{Arm, ArmWindow, latency, metrics::WINDOWS_DROPPED, route::RouteKey};
 
 /// How many seconds make one span, aligned, in which a route key counts once. A broken client retries for seconds, so a
 /// shorter span would count its one reason many times; a longer one would make events rare and a rollback late.
@@ -138,7 +141,7 @@ impl Windows {
     pub(crate) fn due(&self, limit: usize) -> Option<(u64, Vec<ArmWindow>)> {
         let state = self.current();
         let due = || state.closed.iter().take(limit);
-        let last = due().last()?.number;
+        let last = due().next_back()?.number;
         Some((last, due().map(|closed| closed.window.clone()).collect()))
     }
 
@@ -268,72 +271,6 @@ fn second_of(time: Timestamp) -> i64 {
     /// Microseconds of a second.
     const SECOND: i64 = 1_000_000;
     time.as_micros().div_euclid(SECOND)
-}
-
-/// Counts one request however it ends: answered, failed, left by its caller, or unwound by a panic.
-#[derive(Debug)]
-pub(crate) struct Tally<'a> {
-    windows: &'a Windows,
-    watched: Option<Arc<Watched>>,
-    arm: Arm,
-    version: u32,
-    key: RouteKey,
-    started: Instant,
-}
-
-impl<'a> Tally<'a> {
-    /// Begins to count; nothing, where nothing is watched.
-    pub(crate) fn new(
-        windows: &'a Windows,
-        watched: Option<Arc<Watched>>,
-        arm: Arm,
-        version: u32,
-        key: RouteKey,
-        started: Instant,
-    ) -> Self {
-        Self { windows, watched, arm, version, key, started }
-    }
-
-    /// The request was answered after `latency`.
-    pub(crate) fn answered(mut self, latency: Duration) {
-        self.end(Ending::Answered(latency));
-    }
-
-    /// The request failed. What says nothing about the version is not counted.
-    pub(crate) fn failed(mut self, error: &Error) {
-        match error {
-            Error::Overloaded { .. } | Error::Draining => self.watched = None,
-            Error::UnknownModel { .. }
-            | Error::UnknownVersion { .. }
-            | Error::VersionNotOpen { .. }
-            | Error::NotReady { .. }
-            | Error::NothingServes { .. }
-            | Error::Input(_)
-            | Error::Features(_)
-            | Error::NullFeature { .. }
-            | Error::UnknownOutput { .. }
-            | Error::Refused { .. }
-            | Error::Backend { .. }
-            | Error::PlanFile { .. } => self.end(Ending::Failed),
-        }
-    }
-
-    fn end(&mut self, ending: Ending) {
-        if let Some(watched) = self.watched.take() {
-            self.windows.count(&watched, self.arm, self.version, &self.key, ending);
-        }
-    }
-}
-
-impl Drop for Tally<'_> {
-    fn drop(&mut self) {
-        let slow_after = self.watched.as_ref().and_then(|watched| watched.slow_after);
-        if thread::panicking() {
-            self.end(Ending::Failed);
-        } else if slow_after.is_some_and(|limit| self.started.elapsed() > limit) {
-            self.end(Ending::Abandoned);
-        }
-    }
 }
 
 #[cfg(test)]

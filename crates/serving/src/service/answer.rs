@@ -1,4 +1,4 @@
-//! From a request's inputs to an answer by one version.
+//! From a request to an answer by one version.
 
 use std::sync::Arc;
 
@@ -10,10 +10,20 @@ use super::Inner;
 use crate::{
     Arm, Column, Enriched, Error, FeatureValue, InferRequest, InferResponse, Prepared, PreparedRow, ServedRow, Tensor,
     VersionPlan, execution,
-    fleet::{Live, ModelRoute},
+    fleet::{Live, ModelRoute, Routes},
     inputs::{self, Intake},
     metrics::{self, Timings},
+    route::RouteKey,
 };
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(super) struct Picked {
+    pub(super) routes: Arc<Routes>,
+    pub(super) live: Arc<Live>,
+    pub(super) arm: Arm,
+    pub(super) key: RouteKey,
+}
 
 /// One request's way through one version.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +45,18 @@ pub(super) struct Answered {
 }
 
 impl Inner {
+    /// One request, one version: the one that it names, or the one that the router chooses.
+    pub(super) fn pick(&self, request: &InferRequest, id: Uuid) -> Result<Picked, Error> {
+        let routes = self.fleet.routes();
+        let route = routes.model(&request.model)?;
+        let key = RouteKey::of(route.route_by(), &request.inputs, id);
+        let (live, arm) = match request.version {
+            Some(number) => (route.asked_for(&request.model, number, &request.principal)?, Arm::Explicit),
+            None => route.routed(&request.model, &key)?,
+        };
+        Ok(Picked { routes, live, arm, key })
+    }
+
     /// From inputs to an answer, by one version; with the served rows, if they are kept.
     pub(super) async fn answer(
         &self,

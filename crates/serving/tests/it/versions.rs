@@ -225,6 +225,26 @@ async fn an_older_plan_is_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_that_is_older_for_one_model_is_ignored_though_another_model_has_moved_on() {
+    let gateway = Gateway::serving(version(1)).await;
+    let of = |model: i64, stable| {
+        let mut models = model_plan(Some(stable), None, vec![]);
+        models.values_mut().for_each(|plan| plan.revision = model);
+        models
+    };
+    gateway.change(9, of(5, version(2))).await;
+    gateway.follow(9, of(4, version(1)));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(gateway.answering(7).await, 2);
+    gateway.change(9, of(0, version(1))).await;
+    runtime::testing::eventually(LONG, async || match gateway.answering(7).await {
+        1 => Ok(()),
+        version => Err(format!("version {version}, though no release moves the model any more")),
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gateway_serves_from_the_plan_on_disk_when_the_source_is_away() {
     let first = Gateway::serving(version(1)).await;
     first.plans.set_away(true);
