@@ -19,10 +19,13 @@ use uuid::Uuid;
 
 use crate::{
     Error, Filter, Release, ReleaseId, Service,
-    machine::{Observation, Work, step},
+    machine::{Observation, Phase, Work, step},
     metrics::{FAILED_PASSES, LEADER, UNAPPLIED},
-    repo::traffic,
-    service::decide::{Decision, LEASE, decide},
+    repo::{gateways, traffic, windows},
+    service::{
+        decide::{Decision, LEASE, decide},
+        look::look,
+    },
 };
 use gates::Job;
 
@@ -32,6 +35,10 @@ const EVERY: Wait = Wait::from_secs(1);
 const LEASE_TTL: Duration = Duration::from_secs(5);
 /// When it is renewed: three attempts fit before it ends.
 const RENEW_AFTER: Wait = Wait::from_millis(1_500);
+/// How often what nobody needs any more is removed.
+const TIDY_EVERY: Wait = Wait::from_secs(600);
+/// For how long what gateways said and counted is kept after its release is over.
+const KEPT: Duration = Duration::from_secs(86_400);
 /// The most open releases that one pass looks at; models have one active release each.
 const MOST_OPEN: u32 = 10_000;
 
@@ -53,12 +60,20 @@ impl Service {
     }
 }
 
-struct Controller {
+/// The controller of one process. [`Service::controller`] runs one; a test may do so by hand.
+pub struct Controller {
     service: Service,
     tasks: Tasks,
     holder: String,
     held: Option<Held>,
     jobs: HashMap<ReleaseId, Job>,
+    tidied: Option<Instant>,
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").field("holder", &self.holder).field("leads", &self.held.is_some()).finish()
+    }
 }
 
 struct Held {
@@ -67,11 +82,15 @@ struct Held {
 }
 
 impl Controller {
-    fn new(service: Service, tasks: Tasks) -> Self {
-        Self { service, tasks, holder: Uuid::new_v4().to_string(), held: None, jobs: HashMap::new() }
+    /// A controller that does nothing by itself.
+    #[must_use]
+    pub fn new(service: Service, tasks: Tasks) -> Self {
+        let holder = Uuid::new_v4().to_string();
+        Self { service, tasks, holder, held: None, jobs: HashMap::new(), tidied: None }
     }
 
-    async fn pass(&mut self) {
+    /// Does what there is to do, if this process leads. What fails is tried again by the next pass.
+    pub async fn pass(&mut self) {
         let outcome = self.try_pass().await;
         let metrics = &self.service.inner.metrics;
         metrics.set(&LEADER, &[], if self.held.is_some() { 1.0 } else { 0.0 });
@@ -94,7 +113,9 @@ impl Controller {
         for release in &open {
             self.advance(release, epoch).await?;
         }
-        self.tell(epoch).await
+        self.tell(epoch).await?;
+        self.settle(epoch).await?;
+        self.tidy().await
     }
 
     /// Takes or keeps the lease. Answers its epoch, if this process has it.
@@ -133,11 +154,14 @@ impl Controller {
         let state = release.state();
         let now = self.service.inner.clock.now();
         // Most of the time nothing changes by itself; do not open a transaction to find that out.
-        let moves = step(&release.policy(), &state, &Observation::Tick, now).is_ok_and(|(next, _)| next != state);
+        let moves = step(&release.policy(true), &state, &Observation::Tick, now).is_ok_and(|(next, _)| next != state);
         if moves {
             let tick = Decision::of_controller("release.advance", Observation::Tick, epoch);
             self.service.controller_decides(release.id, tick).await?;
             return Ok(());
+        }
+        if matches!(state.phase, Phase::RollingOut { .. }) {
+            self.service.look(release, epoch).await?;
         }
         let work = state.work(now);
         if work == Work::Nothing {
@@ -182,11 +206,67 @@ impl Controller {
     }
 }
 
+impl Controller {
+    /// Remembers what every live gateway follows by now.
+    async fn settle(&self, epoch: i64) -> Result<(), Error> {
+        let inner = &self.service.inner;
+        let desk = inner.desk.clone();
+        let unsettled = inner.database.read(async move |tx| traffic::unsettled(tx).await).await?;
+        if unsettled.is_empty() {
+            return Ok(());
+        }
+        inner
+            .database
+            .write(async move |tx| {
+                tx.check_fence(LEASE, epoch).await?;
+                let now = desk.now(tx).await?;
+                let heard = gateways::heard(tx, now - gateways::LIVE).await?;
+                for assignment in &unsettled {
+                    let gateways = gateways::acknowledgements(&heard, &assignment.model, now);
+                    let mut live = gateways.iter().filter(|gateway| gateway.live).peekable();
+                    if live.peek().is_some() && live.all(|gateway| gateway.follows(assignment.revision)) {
+                        traffic::mark_settled(tx, &assignment.model, assignment.revision, now).await?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Removes what nobody needs any more, from time to time.
+    async fn tidy(&mut self) -> Result<(), Error> {
+        if self.tidied.is_some_and(|tidied| tidied.elapsed() < TIDY_EVERY) {
+            return Ok(());
+        }
+        self.tidied = Some(Instant::now());
+        let desk = self.service.inner.desk.clone();
+        self.service
+            .inner
+            .database
+            .write(async move |tx| {
+                let before = desk.now(tx).await? - KEPT;
+                windows::prune(tx, before).await?;
+                gateways::forget(tx, before).await
+            })
+            .await
+    }
+}
+
 impl Service {
+    /// Looks at a rollout, under the lease.
+    async fn look(&self, release: &Release, epoch: i64) -> Result<(), Error> {
+        let (desk, id) = (self.inner.desk.clone(), release.id);
+        let after = self.inner.database.write(async move |tx| look(tx, &desk, id, epoch).await).await?;
+        if after.sequence != release.sequence {
+            self.decided(&after);
+        }
+        Ok(())
+    }
+
     /// Takes a decision that nobody asked for, under the lease.
     pub(crate) async fn controller_decides(&self, id: ReleaseId, decision: Decision) -> Result<Release, Error> {
-        let audit = Arc::clone(&self.inner.ports.audit);
-        let release = self.inner.database.write(async move |tx| decide(tx, &*audit, id, &decision).await).await?;
+        let desk = self.inner.desk.clone();
+        let release = self.inner.database.write(async move |tx| decide(tx, &desk, id, &decision).await).await?;
         self.decided(&release);
         Ok(release)
     }

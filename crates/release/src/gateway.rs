@@ -108,3 +108,11 @@ pub struct Acknowledgement {
     /// What it serves of the model, if it has heard of it.
     pub model: Option<ModelReport>,
 }
+
+impl Acknowledgement {
+    /// Whether the gateway serves all of what was decided by `revision`, or later.
+    #[must_use]
+    pub fn follows(&self, revision: i64) -> bool {
+        self.model.as_ref().is_some_and(|model| model.settled && model.revision >= revision)
+    }
+}

@@ -26,9 +26,11 @@ mod repo;
 mod report;
 mod service;
 pub mod shadow;
+mod tally;
 
 pub use assignment::{Assignment, Canary, Pinned, ReleaseId};
 pub use attention::{Attention, AttentionKind};
+pub use controller::Controller;
 pub use error::Error;
 pub use gate::{GateName, GateOutcome};
 pub use gateway::{Acknowledgement, Arm, ArmWindow, GatewayReport, ModelReport};

@@ -10,15 +10,17 @@
 mod authority;
 mod observation;
 mod refusal;
+mod rollout;
 mod state;
 
-use types::{Digest, Duration, Principal, Timestamp};
+use types::{Duration, Principal, Timestamp};
 
 use crate::GateName;
 
-pub use observation::{Effect, Observation};
+pub use observation::{Effect, Look, Observation};
 pub use refusal::Refusal;
-pub use state::{GateState, Phase, Policy, State, Work};
+pub use rollout::{Asked, asked};
+pub use state::{Cause, GateState, Leg, Phase, Policy, Progress, State, Work};
 
 /// How often a gate that gives no verdict is asked. With the delays below this rides out a minute of a database or a
 /// store being away, and ends before a person stops waiting.
@@ -46,13 +48,16 @@ pub fn step(
 ) -> Result<(State, Vec<Effect>), Refusal> {
     let mut next = state.clone();
     let mut effects = Vec::new();
+    // What time alone did, such as the end of a waiver, came before what is observed now.
+    settle(policy, &mut next, now);
     match observation {
         Observation::Tick => {}
         Observation::GateConcluded { gate, passed } => conclude(&mut next, *gate, *passed),
         Observation::GateErrored { gate, attempt, retryable } => {
             gate_errored(&mut next, *gate, *attempt, *retryable, now)
         }
-        Observation::ArtifactChecked { digest } => artifact_checked(policy, &mut next, digest, &mut effects),
+        Observation::ArtifactChecked { digest } => rollout::checked(policy, &mut next, digest, now, &mut effects),
+        Observation::Looked(look) => rollout::look(policy, &mut next, look, now, &mut effects),
         Observation::ArtifactMissing { reason } => {
             if matches!(next.phase, Phase::RollingOut { .. }) {
                 end(&mut next, Phase::Failed { reason: reason.clone() }, &mut effects);
@@ -131,22 +136,6 @@ fn gate_errored(state: &mut State, gate: GateName, attempt: u32, retryable: bool
     }
 }
 
-fn artifact_checked(policy: &Policy, state: &mut State, digest: &Digest, effects: &mut Vec<Effect>) {
-    if !matches!(state.phase, Phase::RollingOut { .. }) {
-        return;
-    }
-    if *digest != policy.artifact_digest {
-        let reason = format!(
-            "the artifact changed after its gates: {} was judged, {} is stored now",
-            policy.artifact_digest, digest
-        );
-        end(state, Phase::Failed { reason }, effects);
-    } else if !state.paused {
-        state.phase = Phase::Done;
-        effects.push(Effect::Promote);
-    }
-}
-
 fn approve(policy: &Policy, state: &mut State, by: &Principal, now: Timestamp) -> Result<(), Refusal> {
     authority::sign(policy, by, "approve")?;
     if state.approvals.contains(&by.name) {
@@ -209,6 +198,10 @@ fn hold(state: &mut State, by: &Principal, paused: bool) -> Result<(), Refusal> 
         return Err(Refusal::Over { phase: state.phase.stage(), action });
     }
     state.paused = paused;
+    if !paused && state.progress.overdue.take().is_some() {
+        // Whoever resumes it grants it the declared time once more.
+        state.progress.waited = Duration::from_micros(0);
+    }
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use types::{Digest, ModelVersion, ParseError, Percent, Timestamp};
 
-use crate::{Author, GateName, ModelFile, ReleaseId};
+use crate::{Author, GateName, ModelFile, ReleaseId, machine::Progress};
+
+mod standing;
 
 /// Why there is a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,6 +252,8 @@ pub struct Release {
     pub weight: Percent,
     /// Since when the step lasts.
     pub step_entered_at: Option<Timestamp>,
+    /// How far that step has come.
+    pub progress: Progress,
     /// What a reader of this record must know, such as that declared steps were not executed.
     pub notes: Vec<String>,
 }

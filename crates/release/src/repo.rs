@@ -2,6 +2,7 @@
 
 pub(crate) mod ddl;
 pub(crate) mod gateways;
+pub(crate) mod rollouts;
 pub(crate) mod traffic;
 pub(crate) mod windows;
 
@@ -13,6 +14,7 @@ use types::{ModelName, ModelVersion, Percent, Timestamp};
 
 use crate::{
     Approval, Candidate, Error, Filter, GateReport, Kind, NewWaiver, Release, ReleaseId, Stage, Verdict, Waiver,
+    machine::Progress,
 };
 
 /// What orders decisions on Postgres; on SQLite there is one writer anyway. One key for all models, because numbers and
@@ -22,7 +24,8 @@ pub(crate) const LOCK: &str = "crosstie_release";
 pub(crate) const WINDOW_LOCK: &str = "crosstie_arm_window";
 
 const COLUMNS: &str = "id, kind, model, version, stage, reason, paused, sequence, candidate, created_by, created_at, \
-                       updated_at, previous_version, step_index, weight, step_entered_at";
+                       updated_at, previous_version, step_index, weight, step_entered_at, \
+                       (SELECT progress FROM crosstie_rollout WHERE release_id = crosstie_release.id) AS progress";
 
 /// The next release's number.
 pub(crate) async fn next_id(tx: &mut Transaction) -> Result<ReleaseId, Error> {
@@ -164,6 +167,16 @@ pub(crate) async fn list(tx: &mut Transaction, filter: &Filter) -> Result<Vec<Re
     complete(tx, &rows, Detail::WithoutEvidence).await
 }
 
+/// The last release of each model, without its gates' evidence.
+pub(crate) async fn last_of_each_model(tx: &mut Transaction) -> Result<Vec<Release>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM crosstie_release WHERE id IN (SELECT MAX(id) FROM crosstie_release GROUP BY model) \
+         ORDER BY id"
+    );
+    let rows = tx.rows(&sql, params![]).await?;
+    complete(tx, &rows, Detail::WithoutEvidence).await
+}
+
 /// The open releases of a model, newest first.
 pub(crate) async fn open_of(tx: &mut Transaction, model: &ModelName) -> Result<Vec<Release>, Error> {
     list(tx, &Filter { model: Some(model.clone()), open_only: true, limit: 100 }).await
@@ -235,13 +248,9 @@ fn release_of(row: &Row) -> Result<Release, Error> {
     };
     let candidate: Candidate = from_json("a candidate", &row.get::<String>("candidate")?)?;
     let model = ModelName::parse(&row.get::<String>("model")?).map_err(malformed("a model name"))?;
-    let notes = match kind {
-        Kind::Release if candidate.model_file.rollout.is_gradual() => vec![
-            "rollout steps are not executed yet: the version gets all traffic at once after its approvals".to_owned(),
-        ],
-        Kind::Release | Kind::Rollback => Vec::new(),
-    };
-    Ok(Release {
+    let progress: Option<Progress> =
+        row.get::<Option<String>>("progress")?.map(|text| from_json("the progress of a rollout", &text)).transpose()?;
+    let mut release = Release {
         id: ReleaseId(row.get("id")?),
         kind,
         version: ModelVersion::new(model, row.get("version")?),
@@ -265,8 +274,28 @@ fn release_of(row: &Row) -> Result<Release, Error> {
         step: row.get("step_index")?,
         weight: Percent::new(row.get("weight")?).map_err(malformed("a weight"))?,
         step_entered_at: row.get("step_entered_at")?,
-        notes,
-    })
+        progress: progress.clone().unwrap_or_default(),
+        notes: Vec::new(),
+    };
+    release.notes = notes(&release, progress.is_some());
+    Ok(release)
+}
+
+/// What a reader of the record must know about its rollout.
+fn notes(release: &Release, has_rollout: bool) -> Vec<String> {
+    let is_without_steps = release.kind == Kind::Release
+        && release.stage == Stage::Done
+        && release.model_file.rollout.is_gradual()
+        && (release.previous.is_none() || !has_rollout);
+    if !is_without_steps {
+        return Vec::new();
+    }
+    let why = if release.previous.is_none() {
+        "no version was stable to compare it with"
+    } else {
+        "it was released by a Crosstie that did not execute steps yet"
+    };
+    vec![format!("the version got all traffic at once, without its steps: {why}")]
 }
 
 fn gate_of(row: &Row) -> Result<GateReport, Error> {

@@ -1,6 +1,10 @@
 //! What people and programs can do with releases.
 
+mod assign;
+mod attention;
 pub(crate) mod decide;
+pub(crate) mod desk;
+pub(crate) mod look;
 mod rollback;
 mod rollout;
 
@@ -15,11 +19,13 @@ use types::{AuditEntry, ModelName, ModelVersion, Percent, Principal, Role};
 use crate::{
     Assignment, Candidate, Error, Filter, GateReport, Kind, NewWaiver, Ports, Refusal, Release, ReleaseId, Stage,
     Verdict,
-    machine::Observation,
+    machine::{Observation, Progress},
     metrics::{DECISIONS, REFUSALS},
     repo::{self, traffic},
 };
+use assign::admitted;
 use decide::{Decision, decide, record};
+use desk::Desk;
 
 /// The most letters of a comment or reason: a paragraph, not a document.
 const LONGEST_TEXT: usize = 4_000;
@@ -34,6 +40,8 @@ pub struct Service {
 pub(crate) struct Inner {
     pub(crate) database: Database,
     pub(crate) ports: Ports,
+    pub(crate) desk: Desk,
+    pub(crate) missing: attention::Missing,
     pub(crate) clock: SharedClock,
     pub(crate) signal: Signal,
     pub(crate) metrics: Metrics,
@@ -43,7 +51,27 @@ impl Service {
     /// The service over `database`. `signal` wakes the controller, here and wherever else a clone of it is held.
     #[must_use]
     pub fn new(database: Database, ports: Ports, clock: SharedClock, signal: Signal, metrics: Metrics) -> Self {
-        Self { inner: Arc::new(Inner { database, ports, clock, signal, metrics }) }
+        let desk = Desk { audit: Arc::clone(&ports.audit), clock: None };
+        let missing = attention::Missing::default();
+        Self { inner: Arc::new(Inner { database, ports, desk, missing, clock, signal, metrics }) }
+    }
+
+    /// The same service, with the time of decisions taken from `clock` in place of the database's: for tests of what time
+    /// does. Leases keep to the database's.
+    #[must_use]
+    pub fn deciding_by(&self, clock: SharedClock) -> Self {
+        let Inner { database, ports, signal, metrics, .. } = &*self.inner;
+        let desk = Desk { audit: Arc::clone(&ports.audit), clock: Some(Arc::clone(&clock)) };
+        let inner = Inner {
+            database: database.clone(),
+            ports: ports.clone(),
+            desk,
+            missing: attention::Missing::default(),
+            clock,
+            signal: signal.clone(),
+            metrics: metrics.clone(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Makes the tables.
@@ -77,17 +105,17 @@ impl Service {
         for waiver in &waivers {
             sound_waiver(waiver)?;
         }
-        let (audit, by) = (Arc::clone(&self.inner.ports.audit), caller.clone());
+        let (desk, by) = (self.inner.desk.clone(), caller.clone());
         let created = self
             .inner
             .database
             .write(async move |tx| {
                 tx.lock(repo::LOCK).await?;
-                let id = make_way(tx, &*audit, &candidate, &by).await?;
-                let now = tx.now().await?;
+                let id = make_way(tx, &desk, &candidate, &by).await?;
+                let now = desk.now(tx).await?;
                 let mut release = new_release(id, &candidate, &by, now);
                 repo::insert(tx, &release).await?;
-                let admitted = decide::admitted(traffic::latest(tx, &candidate.version.model).await?, &release);
+                let admitted = admitted(traffic::latest(tx, &candidate.version.model).await?, &release);
                 traffic::push(tx, admitted, None, now).await?;
                 let detail = json!({
                     "version": candidate.version.to_string(),
@@ -95,10 +123,10 @@ impl Service {
                     "project": candidate.project_digest,
                     "gates": release.gates.iter().map(|report| report.gate).collect::<Vec<_>>(),
                 });
-                record(tx, &*audit, &release, &by.name, "release.create", detail).await?;
+                record(tx, &desk, &release, &by.name, "release.create", detail).await?;
                 for waiver in &waivers {
                     let decision = Decision::waive(&by, waiver);
-                    release = decide(tx, &*audit, id, &decision).await?;
+                    release = decide(tx, &desk, id, &decision).await?;
                 }
                 Ok::<_, Error>(release)
             })
@@ -217,9 +245,9 @@ impl Service {
 
     /// Takes a person's decision, or records that it was refused.
     async fn person_decides(&self, id: ReleaseId, decision: Decision) -> Result<Release, Error> {
-        let audit = Arc::clone(&self.inner.ports.audit);
+        let desk = self.inner.desk.clone();
         let taken = decision.clone();
-        let outcome = self.inner.database.write(async move |tx| decide(tx, &*audit, id, &taken).await).await;
+        let outcome = self.inner.database.write(async move |tx| decide(tx, &desk, id, &taken).await).await;
         match &outcome {
             Ok(release) => self.decided(release),
             Err(Error::Refused(refusal)) => {
@@ -245,20 +273,20 @@ impl Service {
         refusal: &Refusal,
     ) -> Result<(), Error> {
         self.inner.metrics.add(&REFUSALS, &[action], 1.0);
-        let audit = Arc::clone(&self.inner.ports.audit);
+        let desk = self.inner.desk.clone();
         let principal = principal.to_owned();
         let detail = json!({ "reason": refusal.to_string() });
         self.inner
             .database
             .write(async move |tx| {
                 let entry = AuditEntry {
-                    at: tx.now().await?,
+                    at: desk.now(tx).await?,
                     principal: principal.clone(),
                     action: format!("{action}.refused"),
                     subject: subject.clone(),
                     detail: detail.clone(),
                 };
-                Ok(audit.record(tx, &entry).await?)
+                Ok(desk.audit.record(tx, &entry).await?)
             })
             .await
     }
@@ -267,7 +295,7 @@ impl Service {
 /// Makes sure that nothing is in the way of a release of `candidate`, and answers its number.
 async fn make_way(
     tx: &mut database::Transaction,
-    audit: &dyn crate::AuditSink,
+    desk: &Desk,
     candidate: &Candidate,
     by: &Principal,
 ) -> Result<ReleaseId, Error> {
@@ -286,7 +314,7 @@ async fn make_way(
             return Err(Error::AlreadyActive { active: open.id, version: open.version, stage: open.stage });
         }
         let superseded = Decision::new("release.supersede", &by.name, Observation::Superseded { by: id });
-        decide(tx, audit, open.id, &superseded).await?;
+        decide(tx, desk, open.id, &superseded).await?;
     }
     Ok(id)
 }
@@ -325,6 +353,7 @@ fn new_release(id: ReleaseId, candidate: &Candidate, by: &Principal, now: types:
         step: 0,
         weight: Percent::NONE,
         step_entered_at: None,
+        progress: Progress::default(),
         notes: Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! What can happen to a release, and what follows for the traffic.
 
-use types::{Digest, Principal, Timestamp};
+use types::{Digest, Duration, Principal, Timestamp};
 
 use crate::{GateName, ReleaseId};
 
@@ -35,6 +35,8 @@ pub enum Observation {
         /// What was said about it.
         reason: String,
     },
+    /// The controller looked at the rollout: at gateways, counts and analysis.
+    Looked(Look),
     /// Someone signs.
     Approved {
         /// Who.
@@ -80,9 +82,36 @@ pub enum Observation {
     },
 }
 
+/// What the controller saw of a rollout, in whole numbers: what they were made of is on the record beside the decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The step that was looked at. A look at another one than the current says nothing about it, but for the reasons to
+    /// go back.
+    pub step: u32,
+    /// Whether there are live gateways, and all of them serve what the step decided.
+    pub settled: bool,
+    /// The requests that the candidate answered since the rollout began.
+    pub requests: u64,
+    /// Whether the analysis showed the candidate to be good enough for all traffic.
+    pub promotable: bool,
+    /// What counts as slow, once enough of stable's answers were seen to tell.
+    pub slow_after: Option<Duration>,
+    /// Why the candidate goes back, with the numbers.
+    pub alarm: Option<String>,
+    /// Which live gateway cannot load the candidate, and why.
+    pub unloadable: Option<String>,
+}
+
 /// What a decision does to the traffic. At most one for each decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
+    /// The candidate gets what the step declares: copies of requests, or a share of them.
+    Route {
+        /// The step, from 0.
+        step: u32,
+    },
+    /// Shares stay; what counts as slow is frozen from now on.
+    Judge,
     /// The candidate becomes stable, and stable becomes previous.
     Promote,
     /// The candidate gets no traffic any more and need not be loadable.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use types::{Digest, Duration, Timestamp};
 
-use crate::{Author, GateName, Stage};
+use crate::{Author, GateName, Stage, model_file::Step};
 
 /// What was frozen when the release was created.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,13 @@ pub struct Policy {
     pub author: Option<Author>,
     /// The bytes that were judged.
     pub artifact_digest: Digest,
+    /// The declared way to all traffic.
+    pub steps: Vec<Step>,
+    /// What `min_requests: auto` means.
+    pub auto_requests: u64,
+    /// Whether a version is stable, to compare the candidate with. Nothing else can make one stable meanwhile without
+    /// ending this release.
+    pub has_stable: bool,
 }
 
 /// Where a release stands.
@@ -34,6 +42,82 @@ pub struct State {
     pub waivers: BTreeMap<GateName, Timestamp>,
     /// Who signed.
     pub approvals: BTreeSet<String>,
+    /// How far the step that is being executed has come.
+    pub progress: Progress,
+}
+
+/// Where the step that is being executed stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leg {
+    /// The artifact is digested again before anything gets traffic.
+    #[default]
+    Starting,
+    /// What the step decided is not served by every live gateway yet.
+    Settling,
+    /// It is. Time and requests count.
+    Holding,
+    /// Nothing is missing for all traffic; the artifact is digested once more.
+    Promoting,
+}
+
+/// How far the step that is being executed has come. Changes at each look, and is no decision by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Where the step stands.
+    pub leg: Leg,
+    /// For how long it has held, as far as somebody looked.
+    pub held: Duration,
+    /// For how long it lasts, without the time in which a person held it.
+    pub waited: Duration,
+    /// The candidate's requests at the last look.
+    pub requests: u64,
+    /// The candidate's requests when the hold began.
+    pub requests_before: u64,
+    /// The last look.
+    pub looked_at: Option<Timestamp>,
+    /// Since when the step takes longer than declared, and waits for a person.
+    pub overdue: Option<Timestamp>,
+    /// What counts as slow, once frozen.
+    pub slow_after: Option<Duration>,
+    /// Why the candidate went back, where no person sent it.
+    pub cause: Option<Cause>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        let none = Duration::from_micros(0);
+        Self {
+            leg: Leg::Starting,
+            held: none,
+            waited: none,
+            requests: 0,
+            requests_before: 0,
+            looked_at: None,
+            overdue: None,
+            slow_after: None,
+            cause: None,
+        }
+    }
+}
+
+impl Progress {
+    /// The candidate's requests since the hold began.
+    #[must_use]
+    pub const fn requests_held(&self) -> u64 {
+        self.requests.saturating_sub(self.requests_before)
+    }
+}
+
+/// Why a candidate goes back by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It is worse than stable.
+    Alarm,
+    /// A gateway cannot load it.
+    DoesNotLoad,
 }
 
 /// The stages of a release.
@@ -141,7 +225,15 @@ impl State {
             gates: policy.gates.iter().map(|gate| (*gate, pending)).collect(),
             waivers: BTreeMap::new(),
             approvals: BTreeSet::new(),
+            progress: Progress::default(),
         }
+    }
+
+    /// Whether `next` is the same but for how far the step has come: whether nothing was decided.
+    #[must_use]
+    pub fn only_progresses_to(&self, next: &Self) -> bool {
+        let slow_after = next.progress.slow_after;
+        slow_after == self.progress.slow_after && Self { progress: self.progress.clone(), ..next.clone() } == *self
     }
 
     /// What to find out next.
@@ -159,9 +251,11 @@ impl State {
                     .collect();
                 if due.is_empty() { Work::Nothing } else { Work::Gates(due) }
             }
-            Phase::RollingOut { .. } if !self.paused => Work::CheckArtifact,
-            Phase::RollingOut { .. }
-            | Phase::GatesFailed
+            Phase::RollingOut { .. } => match self.progress.leg {
+                Leg::Starting | Leg::Promoting if !self.paused => Work::CheckArtifact,
+                Leg::Starting | Leg::Settling | Leg::Holding | Leg::Promoting => Work::Nothing,
+            },
+            Phase::GatesFailed
             | Phase::AwaitingApproval
             | Phase::Done
             | Phase::Failed { .. }

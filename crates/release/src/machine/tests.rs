@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use types::Role;
+use types::{Digest, Percent, Role};
 
 use super::*;
-use crate::{Author, ReleaseId};
+use crate::{Author, ReleaseId, model_file::Step};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const AUTHOR: &str = "ada";
@@ -17,6 +17,9 @@ fn policy() -> Policy {
         not_author: true,
         author: Some(Author { name: AUTHOR.to_owned(), anonymous: false }),
         artifact_digest: Digest::of("judged"),
+        steps: vec![Step::SetWeight(Percent::ALL)],
+        auto_requests: 368,
+        has_stable: true,
     }
 }
 

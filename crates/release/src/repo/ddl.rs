@@ -113,6 +113,7 @@ CREATE INDEX crosstie_ix_arm_window_release ON crosstie_arm_window (release_id, 
 
 CREATE TABLE crosstie_rollout (
     release_id BIGINT NOT NULL PRIMARY KEY,
+    progress TEXT NOT NULL,
     state TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );

@@ -19,6 +19,14 @@ pub(crate) async fn current(tx: &mut Transaction) -> Result<Vec<Assignment>, Err
     tx.rows(sql, params![]).await?.iter().map(assignment_of).collect()
 }
 
+/// The same, each with when it was decided.
+pub(crate) async fn current_since(tx: &mut Transaction) -> Result<Vec<(Assignment, Timestamp)>, Error> {
+    let sql = "SELECT assignment, decided_at FROM crosstie_traffic WHERE revision IN \
+               (SELECT MAX(revision) FROM crosstie_traffic GROUP BY model) ORDER BY model";
+    let rows = tx.rows(sql, params![]).await?;
+    rows.iter().map(|row| Ok((assignment_of(row)?, row.get("decided_at")?))).collect()
+}
+
 /// The decision by which `version` last became stable, by a promotion or a rollback.
 pub(crate) async fn when_stable(
     tx: &mut Transaction,
@@ -41,6 +49,38 @@ pub(crate) async fn promoted_by(
     let row = tx.row(sql, params![model, id.0]).await?;
     let last = row.map(|row| assignment_of(&row)).transpose()?;
     Ok(last.filter(|assignment| assignment.stable.as_ref().is_some_and(|stable| stable.release == id)))
+}
+
+/// What a release decided, oldest first.
+pub(crate) async fn of_release(tx: &mut Transaction, id: ReleaseId) -> Result<Vec<Assignment>, Error> {
+    let sql = "SELECT assignment FROM crosstie_traffic WHERE release_id = $1 ORDER BY revision";
+    tx.rows(sql, params![id.0]).await?.iter().map(assignment_of).collect()
+}
+
+/// What serves each model, where not every live gateway is known to have followed.
+pub(crate) async fn unsettled(tx: &mut Transaction) -> Result<Vec<Assignment>, Error> {
+    let sql = "SELECT assignment FROM crosstie_traffic WHERE settled_at IS NULL AND revision IN \
+               (SELECT MAX(revision) FROM crosstie_traffic GROUP BY model) ORDER BY revision";
+    tx.rows(sql, params![]).await?.iter().map(assignment_of).collect()
+}
+
+/// Remembers that every live gateway follows what was decided about `model` up to `revision`.
+pub(crate) async fn mark_settled(
+    tx: &mut Transaction,
+    model: &ModelName,
+    revision: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let sql = "UPDATE crosstie_traffic SET settled_at = $1 WHERE model = $2 AND revision <= $3 AND settled_at IS NULL";
+    tx.execute(sql, params![now, model, revision]).await?;
+    Ok(())
+}
+
+/// When every live gateway followed `revision`.
+pub(crate) async fn settled_at(tx: &mut Transaction, revision: i64) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT settled_at FROM crosstie_traffic WHERE revision = $1";
+    let row = tx.row(sql, params![revision]).await?;
+    Ok(row.map(|row| row.get("settled_at")).transpose()?.flatten())
 }
 
 /// Writes a decision. Its revision is the next over all models, whatever it says.

@@ -44,20 +44,13 @@ pub(crate) async fn add(tx: &mut Transaction, gateway: &str, windows: &[ArmWindo
     Ok(())
 }
 
-/// A window, and the number after which to read on.
-#[derive(Debug, Clone)]
-pub(crate) struct Numbered {
-    pub(crate) number: i64,
-    pub(crate) window: ArmWindow,
-}
-
-/// The windows of a release after `number`, in order, at most `most`.
+/// The windows of a release after `number`, in order and with their numbers, at most `most`.
 pub(crate) async fn after(
     tx: &mut Transaction,
     release: ReleaseId,
     number: i64,
     most: u32,
-) -> Result<Vec<Numbered>, Error> {
+) -> Result<Vec<(i64, ArmWindow)>, Error> {
     let sql = "SELECT number, model, release_id, revision, second, arm, version, requests, entities, errors, slow, \
                failed_requests, latency FROM crosstie_arm_window WHERE release_id = $1 AND number > $2 \
                ORDER BY number LIMIT $3";
@@ -73,7 +66,7 @@ pub(crate) async fn prune(tx: &mut Transaction, before: Timestamp) -> Result<(),
     Ok(())
 }
 
-fn window_of(row: &Row) -> Result<Numbered, Error> {
+fn window_of(row: &Row) -> Result<(i64, ArmWindow), Error> {
     let count = |column| row.get::<i64>(column).map(i64::unsigned_abs);
     let window = ArmWindow {
         model: ModelName::parse(&row.get::<String>("model")?).map_err(malformed("a model name"))?,
@@ -89,7 +82,7 @@ fn window_of(row: &Row) -> Result<Numbered, Error> {
         failed_requests: count("failed_requests")?,
         latency: from_json("a histogram", &row.get::<String>("latency")?)?,
     };
-    Ok(Numbered { number: row.get("number")?, window })
+    Ok((row.get("number")?, window))
 }
 
 fn count(count: u64) -> i64 {

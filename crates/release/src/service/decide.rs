@@ -3,12 +3,13 @@
 
 use database::Transaction;
 use serde_json::{Value as Json, json};
-use types::{AuditEntry, Percent, Principal, Timestamp};
+use types::{AuditEntry, Principal, Timestamp};
 
+use super::{assign::assigned, desk::Desk};
 use crate::{
-    Approval, Assignment, AuditSink, Error, GateName, NewWaiver, Pinned, Release, ReleaseId, Stage, Verdict, Waiver,
-    machine::{Effect, GateState, Observation, Phase, Policy, State, step},
-    repo::{self, traffic},
+    Approval, Assignment, Error, GateName, NewWaiver, Release, ReleaseId, Verdict, Waiver,
+    machine::{GateState, Observation, State, step},
+    repo::{self, rollouts, traffic},
 };
 
 /// The lease of whoever decides without being asked.
@@ -28,6 +29,8 @@ pub(crate) struct Decision {
     pub(crate) waiver: Option<NewWaiver>,
     /// What a gate's verdict rests on.
     pub(crate) evidence: Option<Evidence>,
+    /// What a look at a rollout saw.
+    pub(crate) numbers: Option<Json>,
     /// The epoch of the lease, when a controller decides.
     pub(crate) epoch: Option<i64>,
 }
@@ -42,7 +45,16 @@ pub(crate) struct Evidence {
 
 impl Decision {
     pub(crate) fn new(action: &'static str, by: &str, observation: Observation) -> Self {
-        Self { action, by: by.to_owned(), observation, comment: None, waiver: None, evidence: None, epoch: None }
+        Self {
+            action,
+            by: by.to_owned(),
+            observation,
+            comment: None,
+            waiver: None,
+            evidence: None,
+            numbers: None,
+            epoch: None,
+        }
     }
 
     pub(crate) fn approve(by: &Principal, comment: Option<String>) -> Self {
@@ -63,7 +75,7 @@ impl Decision {
 /// no trace.
 pub(crate) async fn decide(
     tx: &mut Transaction,
-    audit: &dyn AuditSink,
+    desk: &Desk,
     id: ReleaseId,
     decision: &Decision,
 ) -> Result<Release, Error> {
@@ -72,33 +84,52 @@ pub(crate) async fn decide(
     }
     tx.lock(repo::LOCK).await?;
     let before = repo::load(tx, id).await?;
-    let now = tx.now().await?;
+    let now = desk.now(tx).await?;
+    let latest = traffic::latest(tx, &before.version.model).await?;
+    take(tx, desk, before, latest, decision, now).await
+}
+
+/// The same for a release that was read in this transaction, beside the last decision about its model.
+pub(crate) async fn take(
+    tx: &mut Transaction,
+    desk: &Desk,
+    before: Release,
+    latest: Option<Assignment>,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<Release, Error> {
     let state = before.state();
-    let (next, effects) = step(&before.policy(), &state, &decision.observation, now)?;
+    let has_stable = latest.as_ref().is_some_and(|latest| latest.stable.is_some());
+    let (next, effects) = step(&before.policy(has_stable), &state, &decision.observation, now)?;
     if next == state && effects.is_empty() {
         return Ok(before);
     }
     let mut after = before.clone();
+    after.enter(&next);
+    if next.progress != state.progress {
+        rollouts::put_progress(tx, after.id, &next.progress, now).await?;
+    }
+    if effects.is_empty() && state.only_progresses_to(&next) {
+        return Ok(after);
+    }
     after.sequence += 1;
     after.updated_at = now;
-    after.enter(&next);
     write_signatures(tx, &mut after, &state, &next, decision, now).await?;
     write_gates(tx, &mut after, &state, &next, decision, now).await?;
-    let latest = traffic::latest(tx, &after.version.model).await?;
     let assignment = effects.first().map(|effect| assigned(latest, &mut after, *effect));
     if let Some(assignment) = assignment {
         traffic::push(tx, assignment, decision.epoch, now).await?;
     }
     repo::update(tx, &after, before.sequence).await?;
     let detail = detail_of(&before, &after, decision);
-    record(tx, audit, &after, &decision.by, decision.action, detail).await?;
+    record(tx, desk, &after, &decision.by, decision.action, detail).await?;
     Ok(after)
 }
 
 /// Writes an audit row about a release.
 pub(crate) async fn record(
     tx: &mut Transaction,
-    audit: &dyn AuditSink,
+    desk: &Desk,
     release: &Release,
     principal: &str,
     action: &str,
@@ -111,7 +142,7 @@ pub(crate) async fn record(
         subject: format!("release {}", release.id),
         detail,
     };
-    Ok(audit.record(tx, &entry).await?)
+    Ok(desk.audit.record(tx, &entry).await?)
 }
 
 fn detail_of(before: &Release, after: &Release, decision: &Decision) -> Json {
@@ -135,8 +166,20 @@ fn detail_of(before: &Release, after: &Release, decision: &Decision) -> Json {
         add("gate", json!(evidence.gate));
         add("summary", evidence.summary.clone().into());
     }
+    if let Some(numbers) = &decision.numbers {
+        add("numbers", numbers.clone());
+    }
     if let Some(epoch) = decision.epoch {
         add("epoch", epoch.into());
+    }
+    if before.step_entered_at != after.step_entered_at {
+        add("step", after.step.into());
+    }
+    if before.weight != after.weight {
+        add("weight", json!(after.weight));
+    }
+    if before.progress.slow_after != after.progress.slow_after {
+        add("slow_after", json!(after.progress.slow_after));
     }
     if before.paused != after.paused {
         add("paused", after.paused.into());
@@ -198,131 +241,4 @@ async fn write_gates(
         repo::put_gate(tx, id, report).await?;
     }
     Ok(())
-}
-
-/// The assignment in which the release's version can be loaded, and has no traffic.
-pub(crate) fn admitted(latest: Option<Assignment>, release: &Release) -> Assignment {
-    let mut assignment = following(latest, release);
-    assignment.candidates.push(release.pinned());
-    assignment
-}
-
-/// The assignment that follows from an effect.
-fn assigned(latest: Option<Assignment>, release: &mut Release, effect: Effect) -> Assignment {
-    let mut assignment = following(latest, release);
-    assignment.candidates.retain(|candidate| candidate.release != release.id);
-    if assignment.canary.as_ref().is_some_and(|canary| canary.pinned.release == release.id) {
-        assignment.canary = None;
-    }
-    match effect {
-        Effect::Withdraw => {}
-        Effect::Promote => {
-            release.weight = Percent::ALL;
-            assignment.previous = assignment.stable.take();
-            release.previous = assignment.previous.as_ref().map(|previous| previous.version);
-            assignment.stable = Some(release.pinned());
-        }
-    }
-    assignment
-}
-
-/// What serves by the last decision, as the next one by `release`. The revision is given when it is written.
-pub(crate) fn following(latest: Option<Assignment>, release: &Release) -> Assignment {
-    let model = release.version.model.clone();
-    let (revision, sequence) = (0, release.sequence);
-    match latest {
-        Some(latest) => Assignment { revision, sequence, release: release.id, ..latest },
-        None => Assignment {
-            model,
-            revision,
-            release: release.id,
-            sequence,
-            stable: None,
-            canary: None,
-            shadow: None,
-            slow_after: None,
-            previous: None,
-            candidates: Vec::new(),
-        },
-    }
-}
-
-impl Release {
-    /// What was frozen for the decision.
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
-            gates: self.gates.iter().map(|report| report.gate).collect(),
-            approvals_required: self.model_file.approvals.required,
-            not_author: self.model_file.approvals.not_author,
-            author: self.author.clone(),
-            artifact_digest: self.artifact_digest,
-        }
-    }
-
-    /// Where it stands, for the decision.
-    pub(crate) fn state(&self) -> State {
-        let reason = || self.reason.clone().unwrap_or_default();
-        let phase = match self.stage {
-            Stage::Gating => Phase::Gating,
-            Stage::GatesFailed => Phase::GatesFailed,
-            Stage::AwaitingApproval => Phase::AwaitingApproval,
-            Stage::RollingOut => {
-                Phase::RollingOut { step: self.step, entered_at: self.step_entered_at.unwrap_or(self.updated_at) }
-            }
-            Stage::Done => Phase::Done,
-            Stage::Failed => Phase::Failed { reason: reason() },
-            Stage::Aborted => Phase::Aborted { reason: reason() },
-            Stage::RolledBack => Phase::RolledBack { reason: reason() },
-        };
-        let gate_state = |report: &crate::GateReport| match report.verdict {
-            Verdict::Pending => GateState::Pending { attempts: report.attempts, not_before: report.not_before },
-            Verdict::Passed => GateState::Passed,
-            Verdict::Failed => GateState::Failed,
-        };
-        State {
-            phase,
-            paused: self.paused,
-            gates: self.gates.iter().map(|report| (report.gate, gate_state(report))).collect(),
-            // In the order in which they were given, so the last one of a gate stands.
-            waivers: self.waivers.iter().map(|waiver| (waiver.gate, waiver.until)).collect(),
-            approvals: self.approvals.iter().map(|approval| approval.principal.clone()).collect(),
-        }
-    }
-
-    /// Takes over where it stands now.
-    fn enter(&mut self, state: &State) {
-        self.stage = state.phase.stage();
-        self.reason = state.phase.reason().map(str::to_owned);
-        self.paused = state.paused;
-        if let Phase::RollingOut { step, entered_at } = state.phase {
-            self.step = step;
-            self.step_entered_at = Some(entered_at);
-        }
-    }
-
-    /// The version with its frozen digests.
-    pub(crate) fn pinned(&self) -> Pinned {
-        Pinned {
-            version: self.version.version,
-            release: self.id,
-            backend: self.backend.clone(),
-            artifact_digest: self.artifact_digest,
-            project_digest: self.project_digest,
-            feature_digests: self.feature_digests.clone(),
-        }
-    }
-
-    /// What its gates judge.
-    #[must_use]
-    pub fn candidate(&self) -> crate::Candidate {
-        crate::Candidate {
-            version: self.version.clone(),
-            backend: self.backend.clone(),
-            artifact_digest: self.artifact_digest,
-            project_digest: self.project_digest,
-            feature_digests: self.feature_digests.clone(),
-            model_file: self.model_file.clone(),
-            author: self.author.clone(),
-        }
-    }
 }

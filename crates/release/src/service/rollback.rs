@@ -4,20 +4,20 @@
 //! what it brings back had both. Only the stored artifact is compared with what was judged then, and only if the store
 //! answers: an emergency does not wait for it, and gateways refuse other bytes by digest anyway.
 
-use std::sync::Arc;
-
 use database::Transaction;
 use serde_json::json;
 use types::{ErrorKind, ModelName, ModelVersion, Percent, Principal};
 
 use super::{
     Service,
-    decide::{Decision, decide, following, record},
+    assign::following,
+    decide::{Decision, decide, record},
+    desk::Desk,
     sound_text,
 };
 use crate::{
-    AuditSink, Error, Kind, Pinned, Release, Stage,
-    machine::{Observation, may_roll_back},
+    Error, Kind, Pinned, Release, Stage,
+    machine::{Observation, Progress, may_roll_back},
     repo,
     repo::traffic,
 };
@@ -55,9 +55,9 @@ impl Service {
             let target = target?;
             self.is_unchanged(model, &target.pinned).await?;
         }
-        let (audit, by, model) = (Arc::clone(&self.inner.ports.audit), caller.clone(), model.clone());
+        let (desk, by, model) = (self.inner.desk.clone(), caller.clone(), model.clone());
         let release =
-            self.inner.database.write(async move |tx| roll_back(tx, &*audit, &by, &model, to, &reason).await).await?;
+            self.inner.database.write(async move |tx| roll_back(tx, &desk, &by, &model, to, &reason).await).await?;
         self.decided(&release);
         Ok(release)
     }
@@ -118,7 +118,7 @@ async fn target(tx: &mut Transaction, model: &ModelName, to: Option<u32>) -> Res
 
 async fn roll_back(
     tx: &mut Transaction,
-    audit: &dyn AuditSink,
+    desk: &Desk,
     by: &Principal,
     model: &ModelName,
     to: Option<u32>,
@@ -127,8 +127,7 @@ async fn roll_back(
     tx.lock(repo::LOCK).await?;
     if let Some(release) = rolling_out(tx, model).await? {
         let observation = Observation::RolledBack { by: by.clone(), reason: reason.to_owned() };
-        let sent_back =
-            decide(tx, audit, release.id, &Decision::new("release.rollback", &by.name, observation)).await?;
+        let sent_back = decide(tx, desk, release.id, &Decision::new("release.rollback", &by.name, observation)).await?;
         if to.is_none() {
             return Ok(sent_back);
         }
@@ -137,7 +136,7 @@ async fn roll_back(
     let from = traffic::latest(tx, model).await?;
     let origin = repo::load(tx, target.pinned.release).await?;
     let left = from.as_ref().and_then(|from| from.stable.as_ref()).map(|stable| stable.version);
-    let now = tx.now().await?;
+    let now = desk.now(tx).await?;
     let release = Release {
         id: repo::next_id(tx).await?,
         kind: Kind::Rollback,
@@ -155,6 +154,7 @@ async fn roll_back(
         step: 0,
         weight: Percent::ALL,
         step_entered_at: Some(now),
+        progress: Progress::default(),
         notes: Vec::new(),
         ..origin
     };
@@ -168,6 +168,6 @@ async fn roll_back(
         "reason": reason,
         "revision": traffic::push(tx, assignment, None, now).await?.revision,
     });
-    record(tx, audit, &release, &by.name, "release.rollback", detail).await?;
+    record(tx, desk, &release, &by.name, "release.rollback", detail).await?;
     Ok(release)
 }

@@ -1,25 +1,29 @@
 //! What gateways tell, and how rollouts go.
 
-use types::ModelName;
+use types::Duration;
 
-use super::Service;
+use super::{Service, look::judgement};
 use crate::{
-    ArmWindow, Attention, Error, GatewayReport, ReleaseId, RolloutReport,
-    repo::{self, gateways, windows},
+    ArmWindow, Error, GatewayReport, Hold, Kind, Release, ReleaseId, RolloutReport, Stage, StepProgress, StepReport,
+    machine::{self, Leg, Policy},
+    repo::{self, gateways, rollouts, traffic, windows},
     shadow,
 };
 
+/// How long a gateway that is not heard any more is still shown.
+pub(crate) const SHOWN: Duration = Duration::from_secs(86_400);
+
 impl Service {
-    /// Takes in what a gateway serves, in place of what it said before. Wakes the controller.
+    /// Takes in what a gateway serves, in place of what it said before.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn acknowledge(&self, report: &GatewayReport) -> Result<(), Error> {
-        let report = report.clone();
+        let (desk, report) = (self.inner.desk.clone(), report.clone());
         self.inner
             .database
             .write(async move |tx| {
-                let now = tx.now().await?;
+                let now = desk.now(tx).await?;
                 gateways::put(tx, &report, now).await
             })
             .await
@@ -52,21 +56,116 @@ impl Service {
         self.inner.database.write(async move |tx| gateways::put_shadow(tx, release, &gateway, &summary).await).await
     }
 
-    /// How the rollout of a release goes.
+    /// How the rollout of a release goes, or went.
     ///
     /// # Errors
     /// When there is no such release.
     pub async fn rollout(&self, id: ReleaseId) -> Result<RolloutReport, Error> {
-        let _ = id;
-        Err(Error::UnknownRelease(id))
+        let desk = self.inner.desk.clone();
+        self.inner
+            .database
+            .read(async move |tx| {
+                let release = repo::load(tx, id).await?;
+                let now = desk.now(tx).await?;
+                let model = &release.version.model;
+                let latest = traffic::latest(tx, model).await?;
+                let stable = if release.stage.is_over() {
+                    release.previous
+                } else {
+                    latest.and_then(|latest| latest.stable).map(|stable| stable.version)
+                };
+                let tally = rollouts::tally(tx, id).await?;
+                let revision = traffic::of_release(tx, id).await?.last().map(|last| last.revision);
+                let settled_at = match revision {
+                    Some(revision) => traffic::settled_at(tx, revision).await?,
+                    None => None,
+                };
+                let heard = gateways::heard(tx, now - SHOWN).await?;
+                let shadow = gateways::shadow(tx, id).await?;
+                let policy = release.policy(stable.is_some());
+                let is_judged = release.kind == Kind::Release && policy.has_stable && is_gradual(&release);
+                Ok(RolloutReport {
+                    release: id,
+                    version: release.version.clone(),
+                    stable,
+                    steps: steps(&release),
+                    hold: hold(&release, &policy, is_judged && tally.analysis.is_promotable(&release.limits())),
+                    shares: tally.shares(),
+                    points: rollouts::points(tx, id).await?,
+                    analysis: is_judged.then(|| judgement(&release, &tally)),
+                    explanation: shadow.as_ref().map(shadow::Summary::explanation).unwrap_or_default(),
+                    shadow,
+                    revision,
+                    settled_at,
+                    acknowledgements: gateways::acknowledgements(&heard, model, now),
+                })
+            })
+            .await
     }
+}
 
-    /// What wants a person's attention now, of all models.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn attention(&self) -> Result<Vec<Attention>, Error> {
-        let _: Option<ModelName> = None;
-        Ok(Vec::new())
+fn is_gradual(release: &Release) -> bool {
+    release.model_file.rollout.is_gradual()
+}
+
+fn steps(release: &Release) -> Vec<StepReport> {
+    let is_skipped = !release.notes.is_empty();
+    let began = release.step_entered_at.is_some() && release.progress.leg != Leg::Starting;
+    let progress = |step: u32| {
+        if release.stage == Stage::Done {
+            if is_skipped && step < release.step { StepProgress::Skipped } else { StepProgress::Done }
+        } else if !began || step > release.step {
+            StepProgress::Ahead
+        } else if step < release.step {
+            StepProgress::Done
+        } else {
+            StepProgress::Current
+        }
+    };
+    let declared = &release.model_file.rollout.steps;
+    (0..)
+        .zip(declared)
+        .map(|(step, declared)| StepReport { step, declared: declared.clone(), progress: progress(step) })
+        .collect()
+}
+
+/// The hold that is on.
+fn hold(release: &Release, policy: &Policy, promotable: bool) -> Option<Hold> {
+    let progress = &release.progress;
+    if release.stage != Stage::RollingOut || progress.leg == Leg::Starting {
+        return None;
     }
+    let asked = machine::asked(policy, release.step);
+    let next = usize::try_from(release.step).ok().and_then(|step| policy.steps.get(step + 1));
+    let is_last = next.is_none_or(|next| *next == crate::model_file::Step::SetWeight(types::Percent::ALL));
+    let begun = progress.leg != Leg::Settling;
+    let mut waits_for = Vec::new();
+    if release.paused && progress.overdue.is_none() {
+        waits_for.push("somebody to resume it".to_owned());
+    }
+    if progress.overdue.is_some() {
+        waits_for.push("a person: it took longer than declared".to_owned());
+    }
+    if !begun {
+        waits_for.push("every live gateway to serve this step".to_owned());
+    }
+    if progress.held < asked.duration {
+        waits_for.push(format!("time: {} of {}", progress.held.approximate(), asked.duration));
+    }
+    if begun && progress.requests_held() < asked.min_requests {
+        waits_for.push(format!("requests: {} of {}", progress.requests_held(), asked.min_requests));
+    }
+    if is_last && !promotable {
+        waits_for.push("the analysis: the bound on its excess error rate is not low enough yet".to_owned());
+    }
+    Some(Hold {
+        begun,
+        held: progress.held,
+        duration: asked.duration,
+        requests: if begun { progress.requests_held() } else { 0 },
+        min_requests: asked.min_requests,
+        max: asked.max,
+        overdue: progress.overdue.is_some(),
+        waits_for,
+    })
 }
