@@ -125,10 +125,20 @@ impl ModelRoute {
                 Arm::Stable | Arm::Shadow | Arm::Explicit | Arm::Other => (Arc::clone(stable), Arm::Stable),
             }),
             (Some(stable), None) => Ok((Arc::clone(stable), Arm::Stable)),
-            // The first release of a model: there is nobody else to answer.
-            (None, Some((canary, _))) => Ok((Arc::clone(canary), Arm::Canary)),
+            // The first release of a model: there is nobody else to answer. Where there is a stable version that is not
+            // ready yet, as after a start, the canary must not get more than its share.
+            (None, Some((canary, _))) if !self.has_stable() => Ok((Arc::clone(canary), Arm::Canary)),
+            (None, Some((canary, weight))) => match route::choose(&canary.plan.version, *weight, key) {
+                Arm::Canary => Ok((Arc::clone(canary), Arm::Canary)),
+                Arm::Stable | Arm::Shadow | Arm::Explicit | Arm::Other => Err(self.nothing_ready(model)),
+            },
             (None, None) => Err(self.nothing_ready(model)),
         }
+    }
+
+    /// Whether the plan has a stable version, ready or not.
+    fn has_stable(&self) -> bool {
+        self.versions.iter().any(|status| status.arm == Arm::Stable)
     }
 
     /// The version that metadata is about when a request names none.
@@ -139,8 +149,8 @@ impl ModelRoute {
 
     /// The version that `principal` names: any that is loaded. Without a token, only the one that everybody gets.
     pub(crate) fn asked_for(&self, model: &str, number: u32, principal: &Principal) -> Result<Arc<Live>, Error> {
-        let production = self.stable.as_ref().or(self.canary.as_ref().map(|(live, _)| live));
-        let production = production.map(|live| live.plan.version.version);
+        let first = self.canary.as_ref().filter(|_| !self.has_stable()).map(|(live, _)| live);
+        let production = self.stable.as_ref().or(first).map(|live| live.plan.version.version);
         let planned = self.status(number).map(|status| status.arm);
         let open = production == Some(number) || planned.is_none_or(|arm| arm == Arm::Stable);
         if principal.anonymous && !open {

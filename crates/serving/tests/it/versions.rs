@@ -175,6 +175,26 @@ async fn a_canary_that_does_not_load_gets_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_canary_gets_no_more_than_its_share_while_the_stable_version_is_not_there() {
+    let gateway = Gateway::new();
+    gateway.backend.refuse(&version(1).version, Some("broken"));
+    gateway
+        .serve(TrafficPlan { revision: 1, models: model_plan(Some(version(1)), Some((version(2), 25.0)), vec![]) })
+        .await;
+    let (mut answered, mut refused) = (0, 0);
+    for user in 0..400 {
+        let user = Tensor::column("user_id", TensorData::Int64(vec![user]));
+        match gateway.service.infer(request(vec![pair(0.0, 0.0), user])).await {
+            Ok(answer) => answered += answer.version.version / 2,
+            Err(error) => refused += u32::from(error.to_string().contains("ranker/1 is not ready: ")),
+        }
+    }
+    assert!((60..=140).contains(&answered) && answered + refused == 400, "{answered} answered, {refused} refused");
+    gateway.change(2, model_plan(None, Some((version(2), 25.0)), vec![])).await;
+    assert_eq!(gateway.answering(7).await, 2, "of a first release, everybody gets it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_artifact_that_was_changed_is_refused_at_load_and_says_so() {
     let gateway = Gateway::new();
     gateway.files.change(&version(1).version, Digest::of("another"));
