@@ -162,3 +162,6 @@ fn is_all_traffic(policy: &Policy, step: u32) -> bool {
 fn longer(held: Duration, by: Duration) -> Duration {
     Duration::from_micros(held.as_micros().saturating_add(by.as_micros()))
 }
+
+#[cfg(test)]
+mod tests;

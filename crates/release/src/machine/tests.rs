@@ -18,7 +18,7 @@ fn policy() -> Policy {
         author: Some(Author { name: AUTHOR.to_owned(), anonymous: false }),
         artifact_digest: Digest::of("judged"),
         steps: vec![Step::SetWeight(Percent::ALL)],
-        auto_requests: 368,
+        auto_requests: 0,
         has_stable: true,
     }
 }
@@ -203,7 +203,36 @@ fn observation() -> impl Strategy<Value = Observation> {
         (principal(), reason()).prop_map(|(by, reason)| Observation::Aborted { by, reason }),
         (principal(), reason()).prop_map(|(by, reason)| Observation::RolledBack { by, reason }),
         Just(Observation::Superseded { by: ReleaseId(9) }),
+        look().prop_map(Observation::Looked),
+        look().prop_map(Observation::Looked),
+        look().prop_map(Observation::Looked),
     ]
+}
+
+fn short_steps() -> Vec<Step> {
+    let steps = serde_json::json!([
+        { "shadow": { "duration": "1s" } },
+        { "set_weight": 5 },
+        { "pause": { "duration": "2s", "min_requests": 2, "max": "5s" } },
+        { "set_weight": 100 },
+    ]);
+    serde_json::from_value(steps).unwrap()
+}
+
+fn look() -> impl Strategy<Value = Look> {
+    let text = || prop_oneof![8 => Just(None), 1 => Just(Some("worse".to_owned()))];
+    let slow = prop_oneof![Just(None), Just(Some(Duration::from_micros(5_000)))];
+    (0..4_u32, any::<bool>(), 0..9_u64, any::<bool>(), slow, text(), text()).prop_map(
+        |(step, settled, requests, promotable, slow_after, alarm, unloadable)| Look {
+            step,
+            settled,
+            requests,
+            promotable,
+            slow_after,
+            alarm,
+            unloadable,
+        },
+    )
 }
 
 proptest! {
@@ -213,10 +242,13 @@ proptest! {
     /// without promotion never is; nobody who may not has signed; repeating the last observation changes nothing.
     #[test]
     fn no_order_of_events_leaves_a_release_both_promoted_and_sent_back(
+        is_signed in any::<bool>(),
+        has_stable in any::<bool>(),
         events in prop::collection::vec((observation(), 0..3_u32), 0..60),
     ) {
-        let policy = policy();
-        let mut state = State::new(&policy, NOW);
+        let policy = Policy { has_stable, steps: short_steps(), ..policy() };
+        let signed = [passed(GateName::Lineage), passed(GateName::Schema), approved("grace")];
+        let mut state = if is_signed { after(signed) } else { State::new(&policy, NOW) };
         let mut now = NOW;
         let (mut promoted, mut withdrawn) = (0, 0);
         for (observation, seconds) in events {
