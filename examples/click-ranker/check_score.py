@@ -25,6 +25,7 @@ def main():
     parser.add_argument("explained", nargs="?", help="`-` or a file with the JSON of `crosstie explain`")
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--model", default="click-ranker")
+    parser.add_argument("--version", help="only this version's predictions")
     parser.add_argument("--tolerance", type=float, default=1e-6)
     options = parser.parse_args()
 
@@ -34,6 +35,9 @@ def main():
         predictions = [json.loads(text)]
     else:
         predictions = call(f"/crosstie/v1/predictions?model={options.model}&limit={options.rows}")["predictions"]
+        if options.version:
+            wanted = f"{options.model}/{options.version}"
+            predictions = [prediction for prediction in predictions if prediction["version"] == wanted]
     by_version = {}
     for prediction in predictions:
         by_version.setdefault(prediction["version"], []).append(prediction)

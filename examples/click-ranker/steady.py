@@ -16,7 +16,6 @@ had left. With `--outcomes` the clicks and purchases that followed are posted ag
 
 import argparse
 import json
-import os
 import pathlib
 import signal
 import sys
@@ -27,7 +26,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pyarrow.parquet as pq
 from server import call
-from traffic import KINDS, NUMPY
+from traffic import KINDS, NUMPY, authorization
 
 # What could not be sent in time is sent late, but never more than a second of it.
 LATEST = 1.0
@@ -98,8 +97,7 @@ class Worker:
         self.users = mine["user_id"].to_list()
         self.columns = {name: (kind, mine[name].to_numpy(NUMPY[kind])) for name, kind in KINDS.items()}
         self.happened = {event: mine[column].to_numpy() for event, column in OUTCOMES.items()}
-        token = os.environ.get("CROSSTIE_TOKEN")
-        self.headers = {"authorization": f"Bearer {token}"} if token else None
+        self.headers = authorization()
         self.lock = threading.Lock()
         self.second = Second()
         self.latencies = defaultdict(list)

@@ -3,6 +3,7 @@
     traffic.py --protocol http --address 127.0.0.1:8000 --outcomes 127.0.0.1:8000 --requests 500
     traffic.py --protocol grpc --address 127.0.0.1:8001
     traffic.py --malformed
+    traffic.py --version 2                          a version that nobody gets otherwise; needs a token in CROSSTIE_TOKEN
 
 With `--outcomes` the clicks and purchases that followed are posted against the predictions' ids. `--malformed` sends
 requests that must be refused, and collects what each was told. The last line printed is JSON.
@@ -10,6 +11,7 @@ requests that must be refused, and collects what each was told. The last line pr
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 import time
@@ -50,6 +52,7 @@ def parse_options():
     parser.add_argument("--address", help="HOST:PORT of the gateway (default: 127.0.0.1, port 8000 or 8001)")
     parser.add_argument("--outcomes", help="HOST:PORT to post outcomes to (default: nowhere)")
     parser.add_argument("--model", default="click-ranker")
+    parser.add_argument("--version", default="", help="name this version instead of taking what the gateway picks")
     parser.add_argument("--requests", type=int, default=500)
     parser.add_argument("--rows", type=int, default=1, help="rows of each request (default: 1)")
     parser.add_argument("--seed", type=int, default=3)
@@ -63,7 +66,7 @@ class Http:
     def __init__(self, options):
         import tritonclient.http as client
 
-        self.client, self.model = client, options.model
+        self.client, self.model, self.version = client, options.model, getattr(options, "version", "")
         self.connection = client.InferenceServerClient(options.address, concurrency=1)
 
     def infer(self, inputs):
@@ -72,7 +75,7 @@ class Http:
             tensor = self.client.InferInput(name, list(values.shape), kind)
             tensor.set_data_from_numpy(values)
             tensors.append(tensor)
-        answer = self.connection.infer(self.model, tensors)
+        answer = self.connection.infer(self.model, tensors, model_version=self.version, headers=authorization())
         response = answer.get_response()
         return answer.as_numpy("probabilities"), response["model_version"], response["parameters"]["prediction_id"]
 
@@ -81,7 +84,7 @@ class Grpc:
     def __init__(self, options):
         import tritonclient.grpc as client
 
-        self.client, self.model = client, options.model
+        self.client, self.model, self.version = client, options.model, getattr(options, "version", "")
         self.connection = client.InferenceServerClient(options.address)
 
     def infer(self, inputs):
@@ -90,10 +93,15 @@ class Grpc:
             tensor = self.client.InferInput(name, list(values.shape), kind)
             tensor.set_data_from_numpy(values)
             tensors.append(tensor)
-        answer = self.connection.infer(self.model, tensors)
+        answer = self.connection.infer(self.model, tensors, model_version=self.version, headers=authorization())
         response = answer.get_response()
         prediction = response.parameters["prediction_id"].string_param
         return answer.as_numpy("probabilities"), response.model_version, prediction
+
+
+def authorization():
+    token = os.environ.get("CROSSTIE_TOKEN")
+    return {"authorization": f"Bearer {token}"} if token else None
 
 
 def tensors(rows):

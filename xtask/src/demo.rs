@@ -4,6 +4,7 @@
 //! The story uses only what a user has: the command line, the stock clients, and a copy of `examples/click-ranker` in a Git repository of its own.
 //! Every check is counted; the run succeeds only if each of them held.
 
+mod helper;
 mod http;
 mod ledger;
 mod project;
@@ -36,12 +37,16 @@ pub(crate) struct Options {
     /// The generated world's seed
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Only these steps, by number or name, after what they need
+    #[arg(long, value_name = "STEP", num_args = 1..)]
+    pub(crate) only: Vec<String>,
     /// Take the binary that is there, as CI does after it built demo and tests in one go
     #[arg(long = "built")]
     pub(crate) is_built: bool,
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    let chosen = steps::chosen(&options.only)?;
     let runner = Runner::new(workspace.logs().join("demo"), options.verbosity.verbose);
     output::heading("setup");
     setup::compiler(&runner)?;
@@ -60,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     project::stop_leftover(&workspace.binary(), &dir);
     project::copy(workspace, &dir)?;
     let mut story = Story::new(runner, workspace.binary(), python, dir);
-    let told = steps::tell(&mut story, options.seed);
+    let told = steps::tell(&mut story, &chosen, options.seed);
     if options.keep {
         story.invite();
     } else {

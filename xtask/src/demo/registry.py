@@ -2,6 +2,7 @@
 
     registry.py metrics MODEL VERSION           metrics of the run behind a version
     registry.py by-hand MODEL VERSION           register the files of VERSION again, from a run that says nothing of itself
+    registry.py newest MODEL                    the version that was registered last
     registry.py alias MODEL ALIAS               the version that an alias names, or null
     registry.py forbidden MODEL VERSION         try what only a release may do, and tell what was answered
     registry.py write FILE                      log to runs until the server is gone; each acknowledged write is a line of FILE
@@ -36,6 +37,11 @@ def by_hand(model, version):
         client.log_artifacts(run.run_id, files, "model")
     made = client.create_model_version(model, f"{run.artifact_uri}/model", run.run_id, description="registered by hand")
     return {"version": int(made.version)}
+
+
+def newest(model):
+    found = client.search_model_versions(f"name='{model}'")
+    return {"version": max(int(version.version) for version in found)}
 
 
 def alias(model, name):
@@ -99,6 +105,7 @@ def written(file):
 commands = {
     "metrics": metrics,
     "by-hand": by_hand,
+    "newest": newest,
     "alias": alias,
     "forbidden": forbidden,
     "write": write,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use super::helper::Helper;
 use super::ledger::Ledger;
 use crate::process::{Runner, display};
 use crate::setup::python::Environment;
@@ -22,6 +23,7 @@ pub(crate) struct Story {
     dir: PathBuf,
     addresses: Value,
     process: i64,
+    helpers: Vec<Helper>,
     ledger: Ledger,
 }
 
@@ -61,7 +63,8 @@ pub(crate) fn text_at(json: &Value, pointer: &str) -> String {
 impl Story {
     pub(crate) fn new(runner: Runner, crosstie: PathBuf, python: Environment, dir: PathBuf) -> Self {
         runner.say(&format!("cd {} && export VIRTUAL_ENV={}", dir.display(), python.folder().display()));
-        Self { runner, crosstie, python, dir, addresses: Value::Null, process: 0, ledger: Ledger::default() }
+        let (addresses, helpers, ledger) = (Value::Null, Vec::new(), Ledger::default());
+        Self { runner, crosstie, python, dir, addresses, process: 0, helpers, ledger }
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -111,6 +114,23 @@ impl Story {
         self.surround(&mut command);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().with_context(|| format!("start {}", display(&command)))
+    }
+
+    /// Starts a script that runs beside the story until it is finished or dropped.
+    pub(crate) fn helper(&self, name: &str, script: &Path, arguments: &[&str]) -> anyhow::Result<Helper> {
+        let mut command = self.script(script, arguments);
+        self.surround(&mut command);
+        Helper::start(name, &mut command, self.runner.logs())
+    }
+
+    /// Keeps a helper until the story ends.
+    pub(crate) fn keep(&mut self, helper: Helper) {
+        self.helpers.push(helper);
+    }
+
+    /// What a helper that is kept has said so far.
+    pub(crate) fn said(&self, name: &str) -> Vec<Value> {
+        self.helpers.iter().find(|helper| helper.name() == name).map_or_else(Vec::new, Helper::lines)
     }
 
     fn script(&self, script: &Path, arguments: &[&str]) -> Command {
@@ -183,15 +203,18 @@ impl Story {
         if self.addresses.is_object() && self.down().is_err() {
             output::line("   the server did not stop by itself");
         }
+        self.helpers.clear();
     }
 
     /// With `--keep`: where to look around, and how to end it.
-    pub(crate) fn invite(&self) {
+    pub(crate) fn invite(&mut self) {
+        let left: Vec<String> = self.helpers.drain(..).map(|helper| helper.leave().to_string()).collect();
         if let Some(api) = self.addresses["api"].as_str() {
             output::heading("Still up");
             output::line(format!("   console: http://{api}/"));
             output::line(format!("   project: {}", self.dir.display()));
-            output::line(format!("   stop it: {} down --dir {}", self.crosstie.display(), self.dir.display()));
+            let down = format!("{} down --dir {}", self.crosstie.display(), self.dir.display());
+            output::line(format!("   stop it: {down}; kill {}", left.join(" ")));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{GATES, MODEL, Told, registry_script, version_name};
+use super::{GATES, MODEL, Told, needs, registry_script, version_name};
 use crate::demo::story::{Story, text_at};
 use crate::process;
 use crate::time::{Stopwatch, pause};
@@ -14,6 +14,7 @@ use crate::time::{Stopwatch, pause};
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    needs::trained(story, told)?;
     let lineage = story.crosstie(&["lineage", &version_name(told.version)])?.expect("crosstie lineage")?;
     let head = process::answer(Command::new("git").current_dir(story.dir()).args(["rev-parse", "HEAD"]))?;
     let list = |name: &str| lineage[name].as_array().cloned().unwrap_or_default();
@@ -55,7 +56,7 @@ pub(super) fn by_hand(story: &mut Story, told: &Told) -> anyhow::Result<()> {
         || created.text.clone(),
     );
     let id = created.at("/id");
-    let reason = "the files of version 1, registered again to see what happens";
+    let reason = "the files of a version, registered again to see what happens";
     let waive = |gate: &'static str| {
         ["release", "waive", &id, gate, "--reason", reason, "--until", "2099-01-01T00:00:00Z"]
             .map(str::to_owned)

@@ -1,15 +1,22 @@
 //! Feature values where requests find them: materialized from the offline source, and pushed by a producer.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::Told;
+use serde_json::Value;
+
+use super::{Told, needs};
 use crate::demo::story::Story;
 use crate::time::Spoken;
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
-    let answer = story.crosstie_as(Some(&told.operator), &["features", "materialize"])?;
-    let took = answer.took;
-    let report = answer.expect("crosstie features materialize")?;
+    if let Some((report, took)) = needs::online(story, told)? {
+        materialized(story, &report, took);
+    }
+    push(story)
+}
+
+fn materialized(story: &mut Story, report: &Value, took: Duration) {
     let views = report["views"].as_array().cloned().unwrap_or_default();
     let rows: u64 = views.iter().filter_map(|view| view["rows"].as_u64()).sum();
     let ledger = story.ledger_mut();
@@ -19,7 +26,6 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
         || report.to_string(),
     );
     ledger.measure("materialized in", format!("{} ({rows} rows)", Spoken(took)));
-    push(story)
 }
 
 /// A producer that knows newer values than the last materialization.

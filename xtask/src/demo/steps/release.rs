@@ -1,16 +1,13 @@
 //! The way to production: gates with evidence, an approval by someone else, and no way around.
 
-use std::time::Duration;
-
 use super::lineage::{by_hand, gate};
-use super::{GATES, MODEL, Told, registry_script, version_name};
+use super::{GATES, MODEL, Told, in_production, needs, registry_script, rollout, version_name};
 use crate::demo::story::{Story, text_at};
-use crate::time::{Spoken, Stopwatch, pause};
-
-/// From approval to serving; the gateway polls its plan each second.
-const LIVE_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    needs::legacy(story, told)?;
+    needs::trained(story, told)?;
+    needs::online(story, told)?;
     by_hand(story, told)?;
     let created = story.crosstie_as(Some(&told.author), &["release", "create", &version_name(told.version)])?;
     story.note_time("five gates", created.took);
@@ -28,10 +25,12 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
 
     approvals(story, told)?;
     no_way_around(story, told)?;
-    let alias = story.python(&registry_script(), &["alias", MODEL, "production"])?.expect("reading the alias")?;
-    story
-        .ledger_mut()
-        .check(alias["version"] == told.version, "the alias `production` mirrors it", || alias.to_string());
+    let alias = in_production(story)?;
+    story.ledger_mut().check(
+        alias == Some(u64::from(told.legacy)),
+        "until it is through, the alias `production` mirrors the legacy",
+        || format!("{alias:?}"),
+    );
     Ok(())
 }
 
@@ -49,18 +48,17 @@ fn approvals(story: &mut Story, told: &Told) -> anyhow::Result<()> {
     let stage = text_at(&story.crosstie(&["release", "show", &id])?.json, "/stage");
     story.ledger_mut().check(stage == "awaiting_approval", "it still waits", || stage.clone());
 
-    let watch = Stopwatch::start();
     let approved =
         story.crosstie_as(Some(&told.approver), &[approve.as_slice(), &["--comment", "looks right"]].concat())?;
     story.ledger_mut().check(approved.succeeded, "an approver's token can", || approved.text.clone());
-    let mut shown = approved.json;
-    while text_at(&shown, "/stage") != "done" && watch.elapsed() < LIVE_WITHIN {
-        pause(Duration::from_millis(100));
-        shown = story.crosstie(&["release", "show", &id])?.json;
-    }
-    let took = watch.elapsed();
-    story.ledger_mut().check(text_at(&shown, "/stage") == "done", "the release is done", || shown.to_string());
-    story.ledger_mut().measure("from approval to production", Spoken(took).to_string());
+    let paused = story.crosstie_as(Some(&told.operator), &["release", "pause", &id])?;
+    let shown = rollout::shown(story, &id)?;
+    let is_held = text_at(&shown, "/stage") == "rolling_out" && shown["paused"] == true;
+    story.ledger_mut().check(
+        paused.succeeded && is_held,
+        "the release rolls out, and an operator holds it at its first step",
+        || format!("{}: {shown}", paused.text),
+    );
     Ok(())
 }
 

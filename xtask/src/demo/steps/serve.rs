@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::{Told, version_name};
+use super::{Told, needs, version_name};
 use crate::demo::http;
 use crate::demo::story::{Story, text_at};
 
@@ -13,20 +13,26 @@ use crate::demo::story::{Story, text_at};
 const TOLERANCE: f64 = 1e-6;
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    if told.release == 0 {
+        needs::trained_is_stable(story, told)?;
+    }
+    only_with_a_token(story, told)?;
     for protocol in ["http", "grpc"] {
         traffic(story, told, protocol)?;
     }
     fresh_values(story)?;
-    same_scores(story)?;
+    same_scores(story, told)?;
     explained(story, told)?;
-    malformed(story)
+    malformed(story, told)
 }
 
 fn traffic(story: &mut Story, told: &mut Told, protocol: &str) -> anyhow::Result<()> {
     let address = story.address(protocol)?;
     let http = story.address("http")?;
+    let version = told.version.to_string();
     let arguments = ["--protocol", protocol, "--address", &address, "--outcomes", &http, "--requests", "500"];
-    let report = story.python(Path::new("traffic.py"), &arguments)?.expect("traffic.py")?;
+    let arguments = [arguments.as_slice(), &["--version", &version]].concat();
+    let report = story.python_as(Some(&told.approver), Path::new("traffic.py"), &arguments)?.expect("traffic.py")?;
     let number = |name: &str| report[name].as_u64().unwrap_or_default();
     let (requests, errors) = (number("requests"), number("errors"));
     let ledger = story.ledger_mut();
@@ -52,6 +58,31 @@ fn traffic(story: &mut Story, told: &mut Told, protocol: &str) -> anyhow::Result
     Ok(())
 }
 
+/// A prediction to come back to, when this step is not told.
+pub(super) fn one(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    let address = story.address("http")?;
+    let report = story.python(Path::new("traffic.py"), &["--address", &address, "--requests", "1"])?;
+    told.prediction = format!("{}:0", text_at(&report.expect("traffic.py")?, "/prediction_ids/0"));
+    Ok(())
+}
+
+/// Before anybody gets it, the team tries it by name.
+fn only_with_a_token(story: &mut Story, told: &Told) -> anyhow::Result<()> {
+    if told.stable == told.version {
+        return Ok(());
+    }
+    let address = story.address("http")?;
+    let version = told.version.to_string();
+    let named = ["--address", &address, "--requests", "1", "--version", &version];
+    let anonymous = story.python(Path::new("traffic.py"), &named)?;
+    story.ledger_mut().check(
+        anonymous.json["errors"] == 1,
+        format!("{} is not served to callers: an anonymous one who names it is refused", version_name(told.version)),
+        || anonymous.text.clone(),
+    );
+    Ok(())
+}
+
 /// What the producer pushed is what requests are answered with.
 fn fresh_values(story: &mut Story) -> anyhow::Result<()> {
     let listed = http::get(&story.address("api")?, "/crosstie/v1/predictions?limit=2000")?;
@@ -66,8 +97,10 @@ fn fresh_values(story: &mut Story) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn same_scores(story: &mut Story) -> anyhow::Result<()> {
-    let report = story.python(Path::new("check_score.py"), &["--rows", "200"])?.expect("check_score.py")?;
+fn same_scores(story: &mut Story, told: &Told) -> anyhow::Result<()> {
+    let version = told.version.to_string();
+    let report = story.python(Path::new("check_score.py"), &["--rows", "200", "--version", &version])?;
+    let report = report.expect("check_score.py")?;
     let rows = report["rows"].as_u64().unwrap_or_default();
     let worst = report["largest_difference"].as_f64().unwrap_or(f64::INFINITY);
     let claim =
@@ -102,10 +135,11 @@ fn explained(story: &mut Story, told: &Told) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn malformed(story: &mut Story) -> anyhow::Result<()> {
+fn malformed(story: &mut Story, told: &Told) -> anyhow::Result<()> {
     let address = story.address("http")?;
-    let report =
-        story.python(Path::new("traffic.py"), &["--protocol", "http", "--address", &address, "--malformed"])?;
+    let version = told.version.to_string();
+    let arguments = ["--protocol", "http", "--address", &address, "--malformed", "--version", &version];
+    let report = story.python_as(Some(&told.approver), Path::new("traffic.py"), &arguments)?;
     let report = report.expect("traffic.py --malformed")?;
     for (input, message) in report["errors"].as_object().into_iter().flatten() {
         let named = message.as_str().is_some_and(|message| message.contains(input.as_str()));
