@@ -234,7 +234,9 @@ macro_rules! from_service {
 
 from_service!(
     types::ParseError,
+    alerts::Error,
     artifacts::Error,
+    drift::Error,
     features::Error,
     identity::Error,
     prediction_log::Error,

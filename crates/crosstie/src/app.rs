@@ -1,27 +1,24 @@
 //! Settings in, running process out: the one place that names concrete adapters.
 
+mod rooms;
 mod servers;
 mod status;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use artifacts::Store;
 use database::Database;
 use runtime::{SharedClock, Signal, SystemClock, Tasks};
-use serving::Backend;
 use telemetry::Metrics;
 
 use crate::{
-    adapters::{
-        audit_sink::Trail, candidates::Frozen, definitions::VersionDefinitions, explanations::Explainer,
-        feature_source::OnlineRail, gates, governance::ReleasesOnly, model_files::LocalCopies, plan_source::Plans,
-        prediction_sink::LogSink, projects::Applied, traffic_control::Projection,
-    },
+    adapters::{definitions::VersionDefinitions, explanations::Explainer, projects::Applied},
     project::{Project, ProjectStore, repo},
     settings::Settings,
     state_dir::Addresses,
 };
+use rooms::Rooms;
 use servers::Servers;
 use status::ProcessStatus;
 
@@ -52,6 +49,8 @@ pub(super) struct Services {
     log: prediction_log::Log,
     projects: Arc<Applied>,
     explanations: Arc<Explainer>,
+    drift: drift::Service,
+    alerts: alerts::Service,
     metrics: Metrics,
     clock: SharedClock,
 }
@@ -77,6 +76,8 @@ impl App {
         guard_entry(&settings, &services).await?;
         services.serving.start(&tasks, plan_changed);
         services.releases.controller(&tasks);
+        services.drift.watch(&tasks);
+        services.alerts.watch(&tasks);
         if !services.serving.wait_until_ready(LOADING).await {
             tracing::warn!("some versions are still being loaded");
         }
@@ -112,7 +113,14 @@ impl App {
 
 /// Makes every service with its adapters.
 async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_changed: &Signal) -> Result<Services> {
-    let metrics = Metrics::new(&[serving::METRICS, features::METRICS, prediction_log::METRICS, release::METRICS])?;
+    let metrics = Metrics::new(&[
+        serving::METRICS,
+        features::METRICS,
+        prediction_log::METRICS,
+        release::METRICS,
+        drift::METRICS,
+        alerts::METRICS,
+    ])?;
     let database = Database::connect(&settings.database, tasks)
         .await
         .with_context(|| format!("cannot open the database {}", shown(&settings.database)))?;
@@ -138,6 +146,7 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
     let definitions = Arc::new(VersionDefinitions::new(Arc::clone(&projects)));
     let rooms = Rooms {
         settings,
+        tasks,
         clock,
         plan_changed,
         database,
@@ -151,149 +160,6 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
         metrics,
     };
     rooms.connect().await
-}
-
-/// The rooms that need no other, before those that do.
-struct Rooms<'a> {
-    settings: &'a Settings,
-    clock: &'a SharedClock,
-    plan_changed: &'a Signal,
-    database: Database,
-    artifacts: Store,
-    identity: identity::Service,
-    registry: registry::Service,
-    projects: Arc<ProjectStore>,
-    features: features::Service,
-    log: prediction_log::Log,
-    definitions: Arc<VersionDefinitions>,
-    metrics: Metrics,
-}
-
-impl Rooms<'_> {
-    /// Makes the rooms that ask others: releases and the gateway, which need each other's answers through their ports.
-    async fn connect(self) -> Result<Services> {
-        let candidates = Arc::new(Frozen { registry: self.registry.clone(), projects: Arc::clone(&self.projects) });
-        let traffic = Arc::new(Projection { registry: self.registry.clone(), plan_changed: self.plan_changed.clone() });
-        let ports = release::Ports { gates: Vec::new(), candidates, traffic, audit: Arc::new(Trail) };
-        let records = release::Service::new(
-            self.database.clone(),
-            ports.clone(),
-            self.clock.clone(),
-            Signal::new(),
-            self.metrics.clone(),
-        );
-        records.migrate().await?;
-        let serving = self.gateway(&records)?;
-        let gates = self.gates(&records, &serving);
-        let releases = release::Service::new(
-            self.database.clone(),
-            release::Ports { gates, ..ports },
-            self.clock.clone(),
-            Signal::new(),
-            self.metrics.clone(),
-        );
-        let governance = ReleasesOnly {
-            projects: Arc::clone(&self.projects),
-            releases: releases.clone(),
-            identity: self.identity.clone(),
-            clock: self.clock.clone(),
-        };
-        let explanations = Explainer {
-            log: self.log.clone(),
-            features: self.features.clone(),
-            projects: Arc::clone(&self.projects),
-            registry: self.registry.clone(),
-            releases: releases.clone(),
-        };
-        let projects = Applied {
-            projects: self.projects,
-            features: self.features.clone(),
-            identity: self.identity.clone(),
-            clock: self.clock.clone(),
-        };
-        Ok(Services {
-            database: self.database,
-            identity: self.identity,
-            registry: self.registry.with_governance(Arc::new(governance)),
-            artifacts: self.artifacts,
-            features: self.features,
-            serving,
-            releases,
-            log: self.log,
-            projects: Arc::new(projects),
-            explanations: Arc::new(explanations),
-            metrics: self.metrics,
-            clock: self.clock.clone(),
-        })
-    }
-
-    fn gateway(&self, records: &release::Service) -> Result<serving::Service> {
-        let ports = serving::Ports {
-            backends: vec![onnx_backend(self.settings)?],
-            files: Arc::new(LocalCopies {
-                registry: self.registry.clone(),
-                artifacts: self.artifacts.clone(),
-                dir: self.settings.state.join("models"),
-            }),
-            features: Arc::new(OnlineRail {
-                features: self.features.clone(),
-                definitions: Arc::clone(&self.definitions),
-            }),
-            plans: Arc::new(Plans::new(records.clone(), self.registry.clone(), Arc::clone(&self.projects))),
-            predictions: Arc::new(LogSink { log: self.log.clone(), definitions: Arc::clone(&self.definitions) }),
-        };
-        let config = serving::Config::in_dir(self.settings.state.join("gateway"));
-        Ok(serving::Service::new(config, ports, self.clock.clone(), self.metrics.clone()))
-    }
-
-    fn gates(&self, records: &release::Service, serving: &serving::Service) -> Vec<Arc<dyn release::GateCheck>> {
-        let evaluations = gates::Evaluations { registry: self.registry.clone(), artifacts: self.artifacts.clone() };
-        vec![
-            Arc::new(gates::Lineage { registry: self.registry.clone() }),
-            Arc::new(gates::Schema {
-                registry: self.registry.clone(),
-                artifacts: self.artifacts.clone(),
-                serving: serving.clone(),
-            }),
-            Arc::new(gates::Parity {
-                features: self.features.clone(),
-                serving: serving.clone(),
-                projects: Arc::clone(&self.projects),
-                log: self.log.clone(),
-                clock: self.clock.clone(),
-            }),
-            Arc::new(gates::Quality {
-                evaluations: evaluations.clone(),
-                serving: serving.clone(),
-                releases: records.clone(),
-            }),
-            Arc::new(gates::Latency { evaluations, serving: serving.clone(), releases: records.clone() }),
-        ]
-    }
-}
-
-/// ONNX Runtime; where its library is nowhere, what stands in for it and says how to get it.
-fn onnx_backend(settings: &Settings) -> Result<Arc<dyn Backend>> {
-    if let Some(named) = &settings.onnxruntime {
-        return Ok(Arc::new(onnx::OnnxRuntime::load(named)?));
-    }
-    let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
-    let above = settings.dir.ancestors().map(|dir| dir.join(".venv"));
-    let environments: Vec<PathBuf> = active.into_iter().chain(above).collect();
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("libonnxruntime.so")));
-    let found = environments.iter().find_map(|root| onnx::library_in_environment(root));
-    let found = found.or_else(|| beside.filter(|path| path.is_file()));
-    let loaded = match found {
-        Some(library) => onnx::OnnxRuntime::load(&library),
-        None => Err(onnx::Error::NotFound { looked_in: environments }),
-    };
-    Ok(match loaded {
-        Ok(runtime) => Arc::new(runtime),
-        Err(error) => {
-            tracing::warn!(%error, "ONNX models will not load");
-            Arc::new(onnx::MissingRuntime::new(&error))
-        }
-    })
 }
 
 /// The first token on loopback; on any other address one must exist already.

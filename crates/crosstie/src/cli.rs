@@ -6,6 +6,7 @@ mod down;
 mod explain;
 mod features;
 mod lineage;
+mod monitoring;
 mod output;
 mod projects;
 mod release;
@@ -74,6 +75,18 @@ enum Command {
         /// The id that the answer carried.
         prediction: PredictionId,
     },
+    /// List what somebody should act on.
+    Alerts(monitoring::AlertFlags),
+    /// Compare a model's traffic with what it was trained on.
+    Drift {
+        /// The model.
+        model: ModelName,
+    },
+    /// Count what became of a model's predictions, by version and segment.
+    Kpis {
+        /// The model.
+        model: ModelName,
+    },
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -139,6 +152,9 @@ async fn run(line: CommandLine, output: Output) -> Result<()> {
         Command::Rollback(flags) => release::rollback(&context, flags).await,
         Command::Lineage { version } => lineage::run(&context, &version).await,
         Command::Explain { prediction } => explain::run(&context, prediction).await,
+        Command::Alerts(flags) => monitoring::alerts(&context, &flags).await,
+        Command::Drift { model } => monitoring::drift(&context, &model).await,
+        Command::Kpis { model } => monitoring::kpis(&context, &model).await,
         Command::Token(command) => token::run(&context, command).await,
         Command::Schema { out } => projects::schema(&context, &out),
     }

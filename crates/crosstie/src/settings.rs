@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alerts::Routing;
 use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,13 @@ pub(crate) struct ProjectFile {
     /// Refuse callers without a token on loopback, too.
     #[serde(default)]
     pub(crate) require_token: bool,
+    /// Where alerts are sent. Read when the server starts.
+    #[serde(default, skip_serializing_if = "goes_nowhere")]
+    pub(crate) alerts: Routing,
+}
+
+fn goes_nowhere(alerts: &Routing) -> bool {
+    alerts.0.is_empty()
 }
 
 /// Version 1 of the project files' format, the only one yet.
@@ -122,6 +130,8 @@ pub(crate) struct Settings {
     pub(crate) onnxruntime: Option<PathBuf>,
     /// Whether loopback callers need a token.
     pub(crate) require_token: bool,
+    /// Where alerts are sent.
+    pub(crate) alerts: Routing,
     /// Where to write the addresses.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -149,6 +159,7 @@ impl Settings {
             online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
             onnxruntime: flags.onnxruntime,
             require_token: project.require_token,
+            alerts: project.alerts.clone(),
             ready_file: flags.ready_file,
             state,
         };

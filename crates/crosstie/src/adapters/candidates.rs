@@ -1,12 +1,15 @@
 //! Freezes what a release judges: the version's files, the project in force, the features' definitions, the author.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use release::{Author, Candidate, Candidates, PortError};
 use types::{Digest, ErrorKind, ModelVersion};
 
-use super::plan_source::feature_digests;
+use super::{
+    backends::{BackendOf, HTTP},
+    plan_source::feature_digests,
+};
 use crate::project::ProjectStore;
 
 /// Looks candidates up in registry and project.
@@ -14,6 +17,7 @@ use crate::project::ProjectStore;
 pub(crate) struct Frozen {
     pub(crate) registry: registry::Service,
     pub(crate) projects: Arc<ProjectStore>,
+    pub(crate) backends: BackendOf,
 }
 
 #[async_trait]
@@ -33,11 +37,17 @@ impl Candidates for Frozen {
         };
         let internal =
             |error: anyhow::Error| PortError::because(ErrorKind::Internal, "the features could not be pinned", error);
+        let backend = self.backends.version(version).await.map_err(from_registry)?;
+        let feature_digests = match backend {
+            HTTP => BTreeMap::new(),
+            _ => feature_digests(project, &version.model).map_err(internal)?,
+        };
         Ok(Candidate {
             version: version.clone(),
+            backend: backend.to_owned(),
             artifact_digest: self.artifact_digest(version).await?,
             project_digest: project.digest,
-            feature_digests: feature_digests(project, &version.model).map_err(internal)?,
+            feature_digests,
             model_file: model_file.clone(),
             author: record.author.map(|author| Author { name: author.name, anonymous: author.anonymous }),
         })
@@ -45,6 +55,14 @@ impl Candidates for Frozen {
 
     async fn artifact_digest(&self, version: &ModelVersion) -> Result<Digest, PortError> {
         self.registry.artifact_digest(version).await.map_err(from_registry)
+    }
+
+    async fn exists(&self, version: &ModelVersion) -> Result<bool, PortError> {
+        match self.backends.has_files(version).await {
+            Ok(exists) => Ok(exists),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(from_registry(error)),
+        }
     }
 }
 

@@ -18,8 +18,11 @@ pub(crate) use parity::Parity;
 pub(crate) use quality::Quality;
 pub(crate) use schema::Schema;
 
-use release::{Candidate, PortError};
+use release::{Candidate, GateOutcome, Pinned, PortError};
+use serde_json::json;
 use types::ErrorKind;
+
+use super::backends::HTTP;
 
 /// A gate's failure to come to a verdict, with what was attempted.
 fn no_verdict<E>(kind: ErrorKind, attempted: &str) -> impl FnOnce(E) -> PortError
@@ -40,11 +43,26 @@ fn from_features(error: features::Error) -> PortError {
 }
 
 /// The version that is stable now beside the candidate, if there is one and it is another.
-async fn stable_beside(releases: &release::Service, candidate: &Candidate) -> Result<Option<u32>, PortError> {
+async fn stable_beside(releases: &release::Service, candidate: &Candidate) -> Result<Option<Pinned>, PortError> {
     let assignments = releases.assignments().await;
     let assignments =
         assignments.map_err(|error| PortError::because(error.kind(), "stable could not be looked up", error))?;
     let of_model = assignments.into_iter().find(|assignment| assignment.model == candidate.version.model);
-    let stable = of_model.and_then(|assignment| assignment.stable).map(|pinned| pinned.version);
-    Ok(stable.filter(|version| *version != candidate.version.version))
+    let stable = of_model.and_then(|assignment| assignment.stable);
+    Ok(stable.filter(|pinned| pinned.version != candidate.version.version))
+}
+
+/// Whether a server of its own executes the version, which then makes its features itself, as of the moment it is asked:
+/// neither can they be compared here, nor can it score rows of the past.
+fn makes_its_own_features(backend: &str) -> bool {
+    backend == HTTP
+}
+
+/// The verdict on a candidate that cannot be judged because it makes its own features.
+fn not_to_be_judged(what: &str) -> GateOutcome {
+    let summary = format!(
+        "a server of its own executes this version and makes its features there, so {what}: waive this gate, with the \
+         reason, if the version is adopted as it is"
+    );
+    GateOutcome { passed: false, evidence: json!({ "backend": HTTP }), summary }
 }

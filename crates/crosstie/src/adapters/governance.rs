@@ -76,5 +76,11 @@ fn moves_what_serves(mutation: &Mutation, declared: bool, assignment: Option<&As
 
 fn pins(assignment: &Assignment) -> impl Iterator<Item = &Pinned> {
     let canary = assignment.canary.as_ref().map(|canary| &canary.pinned);
-    assignment.stable.iter().chain(canary).chain(&assignment.previous).chain(&assignment.candidates)
+    assignment
+        .stable
+        .iter()
+        .chain(canary)
+        .chain(&assignment.shadow)
+        .chain(&assignment.previous)
+        .chain(&assignment.candidates)
 }

@@ -10,31 +10,35 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use features::ReadPlan;
 use release::{Assignment, Pinned};
-use serving::{BoxError, Canary, ModelPlan, PlanSource, TrafficPlan, VersionPlan};
+use serving::{BoxError, Canary, ModelPlan, PlanSource, TrafficPlan, VersionPlan, Watch};
 use types::{Digest, ModelName, ModelVersion};
 
+use super::backends::{BackendOf, HTTP};
 use crate::project::{Project, ProjectStore};
 
 /// The alias that mirrors stable, and that alone decides what serves of a model without a declaration.
 pub(crate) const PRODUCTION: &str = "production";
-/// The backend of every version that this version of Crosstie serves.
-const ONNX: &str = "onnx";
-
 /// Composes plans.
 #[derive(Debug)]
 pub(crate) struct Plans {
     releases: release::Service,
     registry: registry::Service,
     projects: Arc<ProjectStore>,
-    /// The digests of versions that serve by alias; a registered version's files do not change, and if they do, it is
-    /// refused at load.
-    digests: Mutex<HashMap<ModelVersion, Digest>>,
+    backends: BackendOf,
+    /// The digest and backend of versions that serve by alias; a registered version's files do not change, and if they
+    /// do, it is refused at load.
+    aliased: Mutex<HashMap<ModelVersion, (Digest, &'static str)>>,
 }
 
 impl Plans {
     /// Composes plans from what is released, and what is aliased.
-    pub(crate) fn new(releases: release::Service, registry: registry::Service, projects: Arc<ProjectStore>) -> Self {
-        Self { releases, registry, projects, digests: Mutex::default() }
+    pub(crate) fn new(
+        releases: release::Service,
+        registry: registry::Service,
+        projects: Arc<ProjectStore>,
+        backends: BackendOf,
+    ) -> Self {
+        Self { releases, registry, projects, backends, aliased: Mutex::default() }
     }
 
     async fn compose(&self) -> Result<TrafficPlan> {
@@ -53,7 +57,10 @@ impl Plans {
     }
 
     async fn model(&self, assignment: &Assignment) -> Result<ModelPlan> {
-        let mut plan = ModelPlan::default();
+        let rolled_out = assignment.canary.as_ref().map(|canary| &canary.pinned).or(assignment.shadow.as_ref());
+        let watch =
+            rolled_out.map(|pinned| Watch { release: pinned.release.to_string(), slow_after: assignment.slow_after });
+        let mut plan = ModelPlan { revision: assignment.revision, watch, ..ModelPlan::default() };
         if let Some(pinned) = &assignment.stable {
             let project = self.projects.by_digest(pinned.project_digest).await?;
             if let Some(declared) = project.models.get(&assignment.model) {
@@ -65,6 +72,9 @@ impl Plans {
         if let Some(canary) = &assignment.canary {
             let version = self.version(&assignment.model, &canary.pinned).await?;
             plan.canary = Some(Canary { version, weight: canary.weight });
+        }
+        if let Some(pinned) = &assignment.shadow {
+            plan.shadow = Some(self.version(&assignment.model, pinned).await?);
         }
         for pinned in assignment.candidates.iter().chain(&assignment.previous) {
             let planned = plan.versions().any(|version| version.version.version == pinned.version);
@@ -82,24 +92,28 @@ impl Plans {
 
     async fn by_alias(&self, model: ModelName, version: u32) -> Result<ModelPlan> {
         let version = ModelVersion::new(model, version);
-        let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&version).copied();
-        let digest = match known {
-            Some(digest) => digest,
+        let known = self.aliased.lock().unwrap_or_else(PoisonError::into_inner).get(&version).copied();
+        let (digest, backend) = match known {
+            Some(known) => known,
             None => {
-                let digest = self.registry.artifact_digest(&version).await?;
-                self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), digest);
-                digest
+                let found = (self.registry.artifact_digest(&version).await?, self.backends.version(&version).await?);
+                self.aliased.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), found);
+                found
             }
         };
-        Ok(ModelPlan { stable: Some(VersionPlan::plain(version, ONNX, digest)), ..ModelPlan::default() })
+        Ok(ModelPlan { stable: Some(VersionPlan::plain(version, backend, digest)), ..ModelPlan::default() })
     }
 }
 
-/// A pinned version, with the features that its project declares for it.
+/// A pinned version, with the features that its project declares for it. One that a server of its own executes makes its
+/// features there, and takes what callers send.
 pub(crate) fn version_plan(project: &Project, model: &ModelName, pinned: &Pinned) -> Result<VersionPlan> {
     let version = ModelVersion::new(model.clone(), pinned.version);
-    let mut plan = VersionPlan::plain(version, ONNX, pinned.artifact_digest);
+    let mut plan = VersionPlan::plain(version, pinned.backend.clone(), pinned.artifact_digest);
     plan.release = Some(pinned.release.to_string());
+    if pinned.backend == HTTP {
+        return Ok(plan);
+    }
     let Some(declared) = project.models.get(model) else { return Ok(plan) };
     let references = project.features_of(declared);
     let read = ReadPlan::new(&project.definitions, &references)?;

@@ -34,7 +34,8 @@ impl LogSink {
             arm: match row.arm {
                 serving::Arm::Stable => Arm::Stable,
                 serving::Arm::Canary => Arm::Canary,
-                serving::Arm::Other => Arm::Explicit,
+                serving::Arm::Shadow => Arm::Shadow,
+                serving::Arm::Explicit | serving::Arm::Other => Arm::Explicit,
             },
             release: row.release,
             principal: row.principal,

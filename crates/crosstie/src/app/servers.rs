@@ -11,6 +11,7 @@ use api::{
     auth::Gate,
     inference::InferenceState,
     mlflow::MlflowState,
+    monitoring::MonitoringState,
     predictions::PredictionsState,
     routes::Route,
     server::{metrics_routes, serve_http},
@@ -104,6 +105,8 @@ pub(crate) fn api_routes(services: &Services, status: Arc<dyn Status>) -> Vec<Ro
     routes.extend(api::features::routes(&services.features));
     routes.extend(api::releases::routes(&services.releases));
     routes.extend(api::predictions::routes(&predictions(services)));
+    let monitoring = MonitoringState { alerts: services.alerts.clone(), drift: services.drift.clone() };
+    routes.extend(api::monitoring::routes(&monitoring));
     routes
 }
 
@@ -155,6 +158,8 @@ fn console_state(services: &Services) -> ConsoleState {
         features: services.features.clone(),
         releases: services.releases.clone(),
         predictions: services.log.clone(),
+        drift: services.drift.clone(),
+        alerts: services.alerts.clone(),
         identity: services.identity.clone(),
         clock: services.clock.clone(),
     }

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
+use alerts::Routing;
 use api::routes::{Access, Route};
 
 use super::*;
@@ -30,6 +31,7 @@ fn settings(dir: &Path) -> Settings {
         online_store: format!("redb:{}", state.join("online.redb").display()),
         onnxruntime: None,
         require_token: false,
+        alerts: Routing::default(),
         ready_file: None,
         state,
     }

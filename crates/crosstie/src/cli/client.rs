@@ -49,6 +49,7 @@ impl Client {
                 format!("http://{}", running.addresses.get("api").context("the running server has no API")?)
             }
         };
+        runtime::tls::use_ring();
         let http = reqwest::Client::builder().build().context("cannot make an HTTP client")?;
         Ok(Self { http, base, token: flags.token.clone().map(Secret::new), state })
     }

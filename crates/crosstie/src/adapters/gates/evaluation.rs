@@ -12,8 +12,8 @@ use arrow::{
 use artifacts::Store;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use release::{Candidate, PortError};
-use types::ErrorKind;
+use release::PortError;
+use types::{ErrorKind, ModelVersion};
 
 use super::no_verdict;
 use crate::adapters::candidates::from_registry;
@@ -34,20 +34,20 @@ pub(crate) struct Evaluations {
 
 /// A run's evaluation data.
 #[derive(Debug)]
-pub(super) struct Evaluation {
+pub(crate) struct Evaluation {
     /// The rows.
-    pub(super) rows: RecordBatch,
+    pub(crate) rows: RecordBatch,
     /// The column that is the label.
     pub(super) label: String,
 }
 
 impl Evaluations {
-    /// The evaluation data of the run that made the candidate.
+    /// The evaluation data of the run that made the version.
     ///
     /// # Errors
     /// When the version names no run, or the run left no readable evaluation data.
-    pub(super) async fn of(&self, candidate: &Candidate) -> Result<Evaluation, PortError> {
-        let run = self.registry.training_run(&candidate.version).await.map_err(from_registry)?;
+    pub(crate) async fn of(&self, version: &ModelVersion) -> Result<Evaluation, PortError> {
+        let run = self.registry.training_run(version).await.map_err(from_registry)?;
         let Some(run) = run else {
             let message = "the version names no run, so there is no evaluation data to rescore: register it from its training run";
             return Err(PortError::new(ErrorKind::FailedPrecondition, message));

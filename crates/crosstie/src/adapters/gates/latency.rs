@@ -37,8 +37,8 @@ impl GateCheck for Latency {
             let summary = "the model file declares no bound on latency".to_owned();
             return Ok(GateOutcome { passed: true, summary, evidence: json!({}) });
         };
-        let evaluation = self.evaluations.of(candidate).await?;
-        let stable = stable_beside(&self.releases, candidate).await?;
+        let evaluation = self.evaluations.of(&candidate.version).await?;
+        let stable = stable_beside(&self.releases, candidate).await?.map(|stable| stable.version);
         let (mut times, mut beside) = (Vec::with_capacity(CALLS), Vec::with_capacity(CALLS));
         for call in 0..WARM_UP + CALLS {
             let row = call * 31 % evaluation.rows.num_rows().max(1);

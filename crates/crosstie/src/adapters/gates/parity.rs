@@ -18,7 +18,7 @@ use serde_json::json;
 use serving::{InputRole, InputSpec, PrepareRequest, Prepared, PreparedRow};
 use types::{Duration, ErrorKind, Timestamp, Value};
 
-use super::{from_features, from_serving, no_verdict, tensors};
+use super::{from_features, from_serving, makes_its_own_features, no_verdict, not_to_be_judged, tensors};
 use crate::project::ProjectStore;
 
 /// Seeds the sample with the release's version, so that a gate that failed can be run again on the same entities.
@@ -47,6 +47,9 @@ impl GateCheck for Parity {
     }
 
     async fn check(&self, candidate: &Candidate) -> Result<GateOutcome, PortError> {
+        if makes_its_own_features(&candidate.backend) {
+            return Ok(not_to_be_judged("there is nothing here to compare them with"));
+        }
         let project = self.projects.by_digest(candidate.project_digest).await;
         let project = project.map_err(no_verdict(ErrorKind::Unavailable, "the frozen project could not be read"))?;
         let plan =

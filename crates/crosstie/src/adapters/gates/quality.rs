@@ -2,12 +2,12 @@
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use release::{Candidate, GateCheck, GateName, GateOutcome, PortError, quality};
+use release::{Candidate, GateCheck, GateName, GateOutcome, Pinned, PortError, quality};
 use serde_json::json;
 use serving::{InputRole, PrepareRequest, Tensor};
 use types::ErrorKind;
 
-use super::{evaluation::Evaluations, from_serving, stable_beside, tensors};
+use super::{evaluation::Evaluations, from_serving, makes_its_own_features, not_to_be_judged, stable_beside, tensors};
 
 /// Rows scored at once: large enough to be quick, small enough to leave the gateway to its callers between two.
 const BATCH: usize = 1_024;
@@ -27,23 +27,40 @@ impl GateCheck for Quality {
     }
 
     async fn check(&self, candidate: &Candidate) -> Result<GateOutcome, PortError> {
-        let evaluation = self.evaluations.of(candidate).await?;
+        if makes_its_own_features(&candidate.backend) {
+            return Ok(not_to_be_judged("rows of the past cannot be scored again"));
+        }
+        let evaluation = self.evaluations.of(&candidate.version).await?;
         let labels = evaluation.labels()?;
         let rows = evaluation.rows;
         let model = candidate.version.model.as_str();
         let scores = self.score(model, candidate.version.version, &rows).await?;
         let stable = stable_beside(&self.releases, candidate).await?;
-        let beside = match stable {
-            Some(version) => Some(self.score(model, version, &rows).await?),
+        let comparable = stable.as_ref().filter(|stable| !makes_its_own_features(&stable.backend));
+        let beside = match comparable {
+            Some(stable) => Some(self.score(model, stable.version, &rows).await?),
             None => None,
         };
         let verdicts = quality::judge(&candidate.model_file.gates.quality, &labels, &scores, beside.as_deref());
         let summaries: Vec<&str> = verdicts.iter().map(|verdict| verdict.summary.as_str()).collect();
         Ok(GateOutcome {
             passed: verdicts.iter().all(|verdict| verdict.passed),
-            summary: format!("{} over {} rows", summaries.join("; "), labels.len()),
-            evidence: json!({ "rows": labels.len(), "label": evaluation.label, "stable": stable, "metrics": verdicts }),
+            summary: format!("{} over {} rows{}", summaries.join("; "), labels.len(), alone(stable.as_ref())),
+            evidence: json!({
+                "rows": labels.len(),
+                "label": evaluation.label,
+                "stable": comparable.map(|stable| stable.version),
+                "metrics": verdicts,
+            }),
         })
+    }
+}
+
+/// What the summary adds where stable was not scored beside the candidate.
+fn alone(stable: Option<&Pinned>) -> String {
+    match stable.filter(|stable| makes_its_own_features(&stable.backend)) {
+        Some(stable) => format!("; version {} makes its own features and was not scored beside it", stable.version),
+        None => String::new(),
     }
 }
 

