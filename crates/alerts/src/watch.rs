@@ -28,9 +28,9 @@ const LEASE: &str = "alerts";
 /// How often the watcher looks without being signalled.
 const EVERY: Wait = Wait::from_secs(1);
 /// How long the lease lasts without renewal: how long nobody watches after a process dies.
-const LEASE_TTL: Duration = Duration::from_secs(15);
+const LEASE_TTL: Duration = Duration::from_secs(8);
 /// When it is renewed. A pass takes at most as long as the slowest source may; the lease outlasts both.
-const RENEW_AFTER: Wait = Wait::from_secs(3);
+const RENEW_AFTER: Wait = Wait::from_secs(2);
 /// How long resolved alerts are kept.
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
 

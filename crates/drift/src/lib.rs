@@ -6,19 +6,30 @@
 //! distributions are judged when it closes, and are tickets.
 //!
 //! What keeps this quiet on a clean day, with a few hundred comparisons of short windows: a score must be large *and*
-//! beyond what chance gives at the window's effective size, corrected for the number of comparisons. Rows are not
-//! independent (a user comes back, an item is popular), so they count by what they hang on.
+//! beyond what chance gives at the window's effective size, corrected for the number of comparisons (`judge`). Rows are not
+//! independent (a user comes back, an item is popular), so they count by what they hang on (`independence`).
 //!
 //! Not here: rollout analysis, which must not rest on a log; delivery of alerts.
 
+mod datum;
 mod error;
 mod finding;
+mod independence;
+mod judge;
 mod kpi;
+mod mapping;
 mod metrics;
 mod ports;
+mod reference;
+mod repo;
 mod report;
 pub mod scores;
 mod service;
+mod shape;
+mod watcher;
+mod window;
+#[cfg(test)]
+mod world;
 
 pub use error::Error;
 pub use finding::{Finding, FindingKind, Mapping, NewCategory, Segment};

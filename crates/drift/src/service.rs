@@ -1,6 +1,6 @@
 //! What programs can ask of drift.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use database::Database;
 use prediction_log::Log;
@@ -8,7 +8,10 @@ use runtime::{SharedClock, Tasks};
 use telemetry::Metrics;
 use types::ModelName;
 
-use crate::{DriftReport, Error, Finding, KpiRow, Ports};
+use crate::{DriftReport, Error, Finding, KpiRow, Ports, repo, watcher};
+
+/// The windows of a report, the open one included: enough for a line over a day of hours.
+const WINDOWS_SHOWN: i64 = 25;
 
 /// Drift and KPIs of all watched models. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,20 +40,21 @@ impl Service {
     /// # Errors
     /// When the database is away or newer than this program.
     pub async fn migrate(&self) -> Result<(), Error> {
-        Ok(())
+        Ok(self.inner.database.migrate("drift", repo::ddl::MIGRATIONS).await?)
     }
 
-    /// Starts looking, in this process if no other does.
+    /// Starts looking at traffic, in one process at a time.
     pub fn watch(&self, tasks: &Tasks) {
-        let _ = tasks;
+        watcher::spawn(self, tasks);
     }
 
-    /// What holds now, most urgent first.
+    /// What holds now, most urgent first. A trouble that several versions show is told once.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn findings(&self) -> Result<Vec<Finding>, Error> {
-        Ok(Vec::new())
+        let stored = self.inner.database.read(async move |tx| repo::findings(tx).await).await?;
+        Ok(told_once(stored))
     }
 
     /// What is known of a model's drift.
@@ -58,16 +62,59 @@ impl Service {
     /// # Errors
     /// When the database cannot be read.
     pub async fn report(&self, model: &ModelName) -> Result<DriftReport, Error> {
-        let (model, windows, findings) = (model.clone(), Vec::new(), Vec::new());
-        Ok(DriftReport { model, version: None, reference_frozen_at: None, reference_rows: 0, windows, findings })
+        let asked = model.clone();
+        let (windows, version, reference, stored) = self
+            .inner
+            .database
+            .read(async move |tx| {
+                let windows = repo::windows(tx, &asked, WINDOWS_SHOWN).await?;
+                let version = windows.first().map(|(version, _)| version.clone());
+                let reference = match &version {
+                    Some(version) => repo::reference(tx, version).await?,
+                    None => None,
+                };
+                Ok::<_, Error>((windows, version, reference, repo::findings(tx).await?))
+            })
+            .await?;
+        let of_version = windows.into_iter().filter(|(of, _)| Some(of) == version.as_ref());
+        Ok(DriftReport {
+            model: model.clone(),
+            reference_frozen_at: reference.as_ref().map(|reference| reference.frozen_at),
+            reference_rows: reference.map_or(0, |reference| reference.rows),
+            windows: of_version.map(|(_, window)| window).collect(),
+            version,
+            findings: told_once(stored).into_iter().filter(|finding| finding.version.model == *model).collect(),
+        })
     }
 
-    /// The KPIs of a model, by version and segment.
+    /// The KPIs of a model, by version and segment, as they were counted last.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn kpis(&self, model: &ModelName) -> Result<Vec<KpiRow>, Error> {
-        let _ = model;
-        Ok(Vec::new())
+        let model = model.clone();
+        self.inner.database.read(async move |tx| repo::kpis(tx, &model).await).await
     }
+}
+
+/// Of findings with the same key the most urgent, then the one seen last, since the first was seen.
+fn told_once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut by_key: BTreeMap<String, Finding> = BTreeMap::new();
+    for finding in findings {
+        match by_key.get_mut(&finding.key) {
+            None => {
+                by_key.insert(finding.key.clone(), finding);
+            }
+            Some(known) => {
+                let since = known.since.min(finding.since);
+                if (finding.severity, finding.seen_at) > (known.severity, known.seen_at) {
+                    *known = finding;
+                }
+                known.since = since;
+            }
+        }
+    }
+    let mut findings: Vec<Finding> = by_key.into_values().collect();
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
+    findings
 }

@@ -19,7 +19,7 @@
 //! (to stable: `s`) multiplies it by `1 + w c x − (1 − w) s y` on average: by 1 where `c = (1 + tolerance) s`, by less
 //! where the canary is better. So rates may be high, and may move as they like for both arms at once; what must hold is
 //! `w`, and that one entity's fate does not decide another's. A shadowed request, which goes to both (`w` = ½), may even
-//! be bad on both at once: half of `x y` goes off for that.
+//! be bad on both at once: `x y` goes off, times the chance of that.
 //!
 //! **Which events.** One entity with broken data, or one client that retries, is one piece of evidence, not a thousand:
 //! gateways count an entity's first error and first slow answer of ten seconds. It stays on its arm, though, and counts
@@ -139,16 +139,16 @@ impl Analysis {
         if !(window.weight > 0.0 && window.weight < 1.0) {
             return;
         }
-        let share = self.span(window.weight).share();
+        let span = self.span(window.weight);
+        let share = span.share();
+        span.stable.add(&window.stable);
+        span.canary.add(&window.canary);
         for metric in Metric::ALL {
             if let Some(tolerance) = limits.tolerance(metric) {
                 let (stable, canary) = (window.stable.bad(metric), window.canary.bad(metric));
                 self.evidence_mut(metric).count(share, tolerance, stable, canary);
             }
         }
-        let span = self.span(window.weight);
-        span.stable.add(&window.stable);
-        span.canary.add(&window.canary);
     }
 
     /// Whether the canary goes back: E reached its threshold, now or at any window before. What was once enough stays
@@ -232,3 +232,6 @@ pub fn requests_needed(limits: &Limits) -> u64 {
     }
     many
 }
+
+#[cfg(test)]
+mod tests;

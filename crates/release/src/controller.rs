@@ -110,12 +110,19 @@ impl Controller {
         let filter = Filter { model: None, open_only: true, limit: MOST_OPEN };
         let open = self.service.list(filter).await?;
         self.jobs.retain(|id, _| open.iter().any(|release| release.id == *id));
+        let mut outcome = Ok(());
         for release in &open {
-            self.advance(release, epoch).await?;
+            match self.advance(release, epoch).await {
+                Err(fenced @ Error::Database(database::Error::Fenced { .. })) => return Err(fenced),
+                // What is the matter with one release must not keep another from going back.
+                Err(error) => outcome = Err(error),
+                Ok(()) => {}
+            }
         }
         self.tell(epoch).await?;
         self.settle(epoch).await?;
-        self.tidy().await
+        self.tidy().await?;
+        outcome
     }
 
     /// Takes or keeps the lease. Answers its epoch, if this process has it.

@@ -7,7 +7,7 @@ use tokio::{task::JoinSet, time::timeout};
 use crate::{BoxError, Condition, Service, metrics::SOURCE_FAILURES};
 
 /// How long a source may take to say what holds. It is asked each second, and the lease must outlast the slowest.
-const TIMEOUT: Wait = Wait::from_secs(5);
+const TIMEOUT: Wait = Wait::from_secs(3);
 
 /// What each source said; `None` from one that could not.
 pub(super) type Answers = Vec<(&'static str, Option<Vec<Condition>>)>;

@@ -22,7 +22,8 @@ use crate::{auth::Gate, routes};
 /// Longer than anything takes here.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Both servers over one gateway that serves `ranker/1`: it adds up two numbers and 1,000.
+/// Both servers over one gateway that serves `ranker/1`: it adds up two numbers and 1,000. `ranker/2` is loaded and gets no
+/// traffic.
 struct Servers {
     http: SocketAddr,
     grpc: SocketAddr,
@@ -42,9 +43,10 @@ impl Servers {
         identity.migrate().await.unwrap();
         let plans = Arc::new(Plans::default());
         let model = ModelName::parse("ranker").unwrap();
-        let version = ModelVersion::new(model.clone(), 1);
-        let stable = Some(VersionPlan::plain(version, Adder::NAME, Digest::of("ranker")));
-        let models = BTreeMap::from([(model, ModelPlan { stable, ..ModelPlan::default() })]);
+        let version =
+            |number| VersionPlan::plain(ModelVersion::new(model.clone(), number), Adder::NAME, Digest::of("ranker"));
+        let plan = ModelPlan { stable: Some(version(1)), others: vec![version(2)], ..ModelPlan::default() };
+        let models = BTreeMap::from([(model.clone(), plan)]);
         plans.set(TrafficPlan { revision: 1, models });
         let predictions = Arc::new(Predictions::default());
         let (backend, files, features) = <(Arc<Adder>, Arc<Files>, Arc<Features>)>::default();

@@ -90,7 +90,7 @@ impl World {
         eventually(LONG, async || {
             self.state.alerts.look();
             let alerts = self.state.alerts.list(alerts::Filter::default()).await.unwrap();
-            if alerts.iter().any(|alert| alert.key == condition.key) { Ok(()) } else { Err(alerts) }
+            if alerts.iter().any(|alert| alert.key == condition.key) { Ok(()) } else { Err(format!("{alerts:?}")) }
         })
         .await;
     }

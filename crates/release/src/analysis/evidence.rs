@@ -52,7 +52,7 @@ impl Evidence {
         finite_exp(self.log_highest)
     }
 
-    fn log_mean(&self) -> f64 {
+    pub(super) fn log_mean(&self) -> f64 {
         let largest = self.log_products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = self.log_products.iter().map(|log| (log - largest).exp()).sum();
         largest + (sum / RELATIVE_RISKS.len() as f64).ln()

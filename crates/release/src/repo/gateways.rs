@@ -9,15 +9,18 @@ use crate::{Acknowledgement, Error, GatewayReport, ReleaseId, shadow};
 /// A gateway that was not heard for this long is not waited for: five acknowledgements in a row are missing.
 pub(crate) const LIVE: Duration = Duration::from_secs(10);
 
-/// Writes what a gateway serves.
-pub(crate) async fn put(tx: &mut Transaction, report: &GatewayReport, now: Timestamp) -> Result<(), Error> {
+/// Writes what a gateway serves. Answers whether it said something else before.
+pub(crate) async fn put(tx: &mut Transaction, report: &GatewayReport, now: Timestamp) -> Result<bool, Error> {
+    let status = to_json(report)?;
+    let before = tx.row("SELECT status FROM crosstie_gateway WHERE id = $1", params![&report.gateway]).await?;
+    let before: Option<String> = before.map(|row| row.get("status")).transpose()?;
     tx.execute(
         "INSERT INTO crosstie_gateway (id, seen_at, status) VALUES ($1, $2, $3) \
          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, status = excluded.status",
-        params![&report.gateway, now, to_json(report)?],
+        params![&report.gateway, now, &status],
     )
     .await?;
-    Ok(())
+    Ok(before.is_none_or(|before| before != status))
 }
 
 /// The gateways heard since `since`, with what they said and when.

@@ -14,19 +14,24 @@ use crate::{
 pub(crate) const SHOWN: Duration = Duration::from_secs(86_400);
 
 impl Service {
-    /// Takes in what a gateway serves, in place of what it said before.
+    /// Takes in what a gateway serves, in place of what it said before. Wakes the controller if that is something else.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn acknowledge(&self, report: &GatewayReport) -> Result<(), Error> {
         let (desk, report) = (self.inner.desk.clone(), report.clone());
-        self.inner
+        let is_news = self
+            .inner
             .database
             .write(async move |tx| {
                 let now = desk.now(tx).await?;
                 gateways::put(tx, &report, now).await
             })
-            .await
+            .await?;
+        if is_news {
+            self.inner.signal.notify();
+        }
+        Ok(())
     }
 
     /// Takes in what `gateway` counted. A window that came before is left as it is, so the same call may be made again.

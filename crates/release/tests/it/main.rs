@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
+mod attention;
 mod controller;
+mod fleet;
 mod lifecycle;
 mod refusals;
 mod rollback;
+mod rollout;
 mod world;

@@ -43,7 +43,8 @@ impl World {
     }
 
     pub(crate) async fn without_controller(database: Database) -> Self {
-        let table = "CREATE TABLE audit_of_test (number BIGINT PRIMARY KEY, action TEXT, principal TEXT, subject TEXT)";
+        let table = "CREATE TABLE audit_of_test (number BIGINT PRIMARY KEY, action TEXT, principal TEXT, \
+                     subject TEXT, detail TEXT)";
         database.write(async move |tx| tx.execute(table, params![]).await).await.unwrap();
         Self::beside(database).await
     }
@@ -108,6 +109,13 @@ impl World {
         rows.iter().map(line).collect()
     }
 
+    /// The numbers of the last row of the audit trail.
+    pub(crate) async fn last_detail(&self) -> serde_json::Value {
+        let sql = "SELECT detail FROM audit_of_test ORDER BY number DESC LIMIT 1";
+        let row = self.database.read(async move |tx| tx.row(sql, params![]).await).await.unwrap();
+        serde_json::from_str(&row.unwrap().get::<String>("detail").unwrap()).unwrap()
+    }
+
     pub(crate) async fn stop(self) {
         assert_eq!(self.tasks.shutdown(LONG).await, [""; 0]);
     }
@@ -142,6 +150,8 @@ pub(crate) fn operator() -> Principal {
 #[derive(Default)]
 pub(crate) struct Registry {
     changed: Mutex<BTreeMap<u32, Digest>>,
+    /// What model files declare; everything at once otherwise.
+    pub(crate) rollout: Mutex<Option<serde_json::Value>>,
     pub(crate) removed: Mutex<BTreeSet<u32>>,
     pub(crate) is_away: AtomicBool,
 }
@@ -171,7 +181,7 @@ impl Candidates for Registry {
             "version": 1,
             "model": version.model,
             "features": ["user:clicks"],
-            "rollout": { "steps": [{ "set_weight": 5 }, { "set_weight": 100 }] },
+            "rollout": self.rollout.lock().unwrap().clone().unwrap_or_else(|| json!({})),
         });
         let model_file: ModelFile = serde_json::from_value(model_file).unwrap();
         Ok(Candidate {
@@ -272,9 +282,10 @@ impl AuditSink for Audit {
         entry: &'t AuditEntry,
     ) -> LocalBoxFuture<'t, Result<(), database::Error>> {
         Box::pin(async move {
-            let sql = "INSERT INTO audit_of_test (number, action, principal, subject)
-                       SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3 FROM audit_of_test";
-            transaction.execute(sql, params![&entry.action, &entry.principal, &entry.subject]).await?;
+            let sql = "INSERT INTO audit_of_test (number, action, principal, subject, detail)
+                       SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3, $4 FROM audit_of_test";
+            let detail = entry.detail.to_string();
+            transaction.execute(sql, params![&entry.action, &entry.principal, &entry.subject, detail]).await?;
             Ok(())
         })
     }

@@ -68,11 +68,13 @@ async fn refusals_have_the_status_of_their_kind() {
     let mut client = client(&servers).await;
     let unknown = pb::ModelInferRequest { model_name: "nobody".to_owned(), ..raw() };
     let version = pb::ModelInferRequest { model_version: "x".to_owned(), ..raw() };
+    let not_open = pb::ModelInferRequest { model_version: "2".to_owned(), ..raw() };
     let cut_off = row(None, vec![Bytes::from_static(&[0])]);
     let two = row(None, vec![Bytes::new(), Bytes::new()]);
     for (request, code, said) in [
         (unknown, Code::NotFound, "nobody"),
         (version, Code::InvalidArgument, "model version `x`"),
+        (not_open, Code::PermissionDenied, "naming version 2 of model `ranker` needs a token"),
         (cut_off, Code::InvalidArgument, "input `input` has malformed FP32 data"),
         (two, Code::InvalidArgument, "2 raw contents for 1 inputs"),
         (row(None, vec![]), Code::InvalidArgument, "input `input` has no contents"),
@@ -95,6 +97,9 @@ async fn where_tokens_are_needed_only_health_answers_without_one() {
     let mut shown = Request::new(raw());
     shown.metadata_mut().insert("authorization", token.parse().unwrap());
     client.model_infer(shown).await.unwrap();
+    let mut naming = Request::new(pb::ModelInferRequest { model_version: "2".to_owned(), ..raw() });
+    naming.metadata_mut().insert("authorization", token.parse().unwrap());
+    assert_eq!(client.model_infer(naming).await.unwrap().into_inner().model_version, "2");
     let unload = pb::RepositoryModelUnloadRequest { model_name: "ranker".to_owned(), ..Default::default() };
     let mut unload = Request::new(unload);
     unload.metadata_mut().insert("authorization", token.parse().unwrap());

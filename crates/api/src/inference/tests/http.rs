@@ -72,6 +72,12 @@ async fn refusals_have_tritons_shape_and_name_what_is_wrong() {
     for (path, body, status, said) in [
         ("models/nobody/infer", row(), StatusCode::NOT_FOUND, "unknown model `nobody`"),
         ("models/ranker/versions/7/infer", row(), StatusCode::NOT_FOUND, "does not serve version 7 (it serves 1)"),
+        (
+            "models/ranker/versions/2/infer",
+            row(),
+            StatusCode::FORBIDDEN,
+            "naming version 2 of model `ranker` needs a token",
+        ),
         ("models/ranker/versions/x/infer", row(), StatusCode::BAD_REQUEST, "model version `x`"),
         ("models/ranker/infer", json!({}), StatusCode::BAD_REQUEST, "the request has no inputs"),
         ("models/ranker/infer", json!([1]), StatusCode::BAD_REQUEST, "not valid JSON"),
