@@ -170,7 +170,7 @@ fn the_chart_says_when_it_would_be_sent_back_and_marks_every_share() {
 fn the_shadows_differences_are_explained_by_feature() {
     let shown = shown(&report());
     for wanted in
-        ["200 rows compared, 50 differ", "user_country", "<code>us</code> → <code>US</code>", "no such &lt;file&gt;"]
+        ["200 rows compared, 50 differ", "user_country", "<code>&quot;us&quot;</code> → <code>&quot;US&quot;</code>", "no such &lt;file&gt;"]
     {
         assert!(shown.contains(wanted), "no `{wanted}` in {shown}");
     }
