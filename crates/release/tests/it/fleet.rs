@@ -49,13 +49,13 @@ pub(crate) struct Gateway {
     pub(crate) cannot_load: Option<u32>,
     pub(crate) follows: Option<Assignment>,
     /// Parts of requests that have not come to a whole one.
-    carried: [f64; 4],
+    carried: [f64; 5],
 }
 
 impl Gateway {
     pub(crate) fn new(name: &str) -> Self {
         let (is_stuck, is_dead, cannot_load, follows) = (false, false, None, None);
-        Self { name: name.to_owned(), is_stuck, is_dead, cannot_load, follows, carried: [0.0; 4] }
+        Self { name: name.to_owned(), is_stuck, is_dead, cannot_load, follows, carried: [0.0; 5] }
     }
 
     /// The whole part of what came together of the `of`th kind.
@@ -98,7 +98,7 @@ impl Gateway {
         let is_judged = assignment.slow_after.is_some();
         let slow = if is_judged { self.whole(3, requests as f64 * slow) } else { 0 };
         // A twentieth of stable's answers is slow, by definition.
-        let stable_slow = if is_judged { of_stable / 20 } else { 0 };
+        let stable_slow = if is_judged { self.whole(4, of_stable as f64 * 0.05) } else { 0 };
         let window = |arm, version, requests, errors, slow| ArmWindow {
             model: model(),
             release: candidate.release,

@@ -14,6 +14,10 @@ fn percent(percent: f64) -> Percent {
     Percent::new(percent).unwrap()
 }
 
+fn threshold() -> f64 {
+    release::analysis::Limits::default().threshold()
+}
+
 on_both! {
     async fn a_good_version_goes_through_its_steps_in_order_and_becomes_stable(db: Database) {
         let mut fleet = Fleet::new(db).await;
@@ -61,7 +65,7 @@ on_both! {
         fleet.until(id, "at the next pause", |release| release.step == 4).await;
         let numbers = &fleet.world.last_detail().await["numbers"];
         assert_eq!(numbers["gateways"], json!(["a", "b"]));
-        assert_eq!(numbers["analysis"]["threshold"], 200.0);
+        assert_eq!(numbers["analysis"]["threshold"], threshold());
         assert!(numbers["shares"][1]["canary"]["requests"].as_u64().unwrap() >= 20, "{numbers}");
         fleet.stop().await;
     }
@@ -144,10 +148,10 @@ on_both! {
         assert_eq!((after.stable.unwrap().version, after.canary, after.slow_after), (1, None, None));
         assert_eq!(fleet.world.actions().await.last().unwrap(), "release.rollback by controller on release 2");
         let detail = fleet.world.last_detail().await;
-        assert!(detail["numbers"]["analysis"]["e_errors"].as_f64().unwrap() >= 200.0, "{detail}");
+        assert!(detail["numbers"]["analysis"]["e_errors"].as_f64().unwrap() >= threshold(), "{detail}");
         let report = fleet.report(id).await;
         assert!(report.shares[1].canary.requests <= 120, "{:?}", report.shares[1]);
-        assert!(report.points.last().unwrap().e_errors >= 200.0);
+        assert!(report.points.last().unwrap().e_errors >= threshold());
         fleet.stop().await;
     }
 
@@ -246,6 +250,7 @@ on_both! {
         awake.pass().await;
         // What the sleeper would decide now, it may not.
         fleet.rate = 1_000.0;
+        fleet.clock.advance(Duration::from_secs(1));
         fleet.tell().await;
         let before = fleet.get(id).await;
         fleet.controller.pass().await;
