@@ -9,4 +9,5 @@ mod lifecycle;
 mod refusals;
 mod rollback;
 mod rollout;
+mod simulation;
 mod world;

@@ -65,7 +65,7 @@ const ERRORS: Traffic = Traffic {
     entities: Entities::Many,
     trouble: Trouble::None,
     per_second: 100,
-    seconds: 1_000,
+    seconds: 600,
 };
 /// A twentieth of stable's answers is above its own 95th percentile.
 const LATENCY: Traffic = Traffic { metric: Metric::Latency, stable: 0.05, canary: 0.05, ..ERRORS };
@@ -83,14 +83,20 @@ fn as_good() -> Vec<Cell> {
         cell("latency, and all of it: 6 % above stable's p95", Traffic { canary: 0.06, ..LATENCY }),
         cell("errors, 0.5 %, and 40 % on both for a minute", Traffic { trouble: Trouble::Outage, ..ERRORS }),
         cell("errors, 2 %, 300 unequal entities", Traffic { stable: 0.02, canary: 0.02, ..FEW }),
-        cell("the same, and 40 % on both for a minute", Traffic { trouble: Trouble::Outage, ..FEW }),
+        cell(
+            "errors, 0.5 %, 300 unequal entities, and 40 % on both for a minute",
+            Traffic { trouble: Trouble::Outage, ..FEW },
+        ),
         cell(
             "latency, 300 unequal entities",
             Traffic { entities: FEW.entities, per_second: FEW.per_second, ..LATENCY },
         ),
         Cell {
             limit: Limit::None,
-            ..cell("errors, 0.5 %, and one entity that always fails", Traffic { trouble: Trouble::BrokenEntity, ..ERRORS })
+            ..cell(
+                "errors, 0.5 %, and one entity that always fails",
+                Traffic { trouble: Trouble::BrokenEntity, ..ERRORS },
+            )
         },
     ]
 }
@@ -102,14 +108,17 @@ fn worse() -> Vec<Cell> {
     vec![
         median("errors, 20 % on 0.5 %", Traffic { canary: 0.2, ..ERRORS }, 25),
         median("errors, 5 % on 0.5 %", Traffic { canary: 0.05, ..ERRORS }, 120),
-        median("errors, 2 % on 0.5 %", Traffic { canary: 0.02, ..ERRORS }, 550),
+        median("errors, 2 % on 0.5 %", Traffic { canary: 0.02, seconds: 1_000, ..ERRORS }, 550),
         measured("errors, 20 % on none", Traffic { stable: 0.0, canary: 0.2, ..ERRORS }),
         measured("errors, 20 % on 2 %", Traffic { stable: 0.02, canary: 0.2, ..ERRORS }),
-        measured("errors, 1 % on 0.5 %", Traffic { canary: 0.01, ..ERRORS }),
+        measured("errors, 1 % on 0.5 %", Traffic { canary: 0.01, seconds: 1_000, ..ERRORS }),
         median("latency ×2", Traffic { canary: slow_share(2.0, 2.0), ..LATENCY }, 30),
         median("latency ×1.2", Traffic { canary: slow_share(1.2, 2.0), ..LATENCY }, 500),
         measured("latency ×2, p95 three times the median", Traffic { canary: slow_share(2.0, 3.0), ..LATENCY }),
-        measured("latency ×1.2, p95 three times the median", Traffic { canary: slow_share(1.2, 3.0), ..LATENCY }),
+        measured(
+            "latency ×1.2, p95 three times the median",
+            Traffic { canary: slow_share(1.2, 3.0), seconds: 1_000, ..LATENCY },
+        ),
     ]
 }
 
@@ -197,7 +206,7 @@ fn a_good_canary_stays_and_a_bad_one_goes_soon() {
     let stayed = measure(&as_good, roll_back);
     let went = measure(&worse, roll_back);
     let promoted = measure(&asking, promote);
-    let page = page::render(&[(as_good.as_slice(), &stayed), (&worse, &went), (&asking, &promoted)]);
+    let page = page::render(&[(&as_good, &stayed), (&worse, &went), (&asking, &promoted)]);
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/analysis.md");
     let written = std::env::temp_dir().join("crosstie-analysis.md");
     let is_fresh = fs::read_to_string(&reference).unwrap_or_default() == page;

@@ -117,8 +117,11 @@ impl Iterator for Run {
         let mut canary_bad = self.canary.among(canaries, &mut self.random);
         let mut stable_bad = self.stable.among(stables, &mut self.random);
         if matches!(self.traffic.trouble, Trouble::BrokenEntity) && self.second.is_multiple_of(EVENT_SPAN) {
-            let (all, bad) =
-                if self.is_broken_on_canary { (&mut canaries, &mut canary_bad) } else { (&mut stables, &mut stable_bad) };
+            let (all, bad) = if self.is_broken_on_canary {
+                (&mut canaries, &mut canary_bad)
+            } else {
+                (&mut stables, &mut stable_bad)
+            };
             *all += 1;
             *bad += 1;
         }
