@@ -52,7 +52,7 @@ impl Routing {
     }
 }
 
-/// The URL of a receiver: `http://HOST[:PORT]/PATH`.
+/// The URL of a receiver: `https://HOST[:PORT]/PATH`, or `http://…`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -64,10 +64,9 @@ impl WebhookUrl {
     /// # Errors
     /// When it is none, or not of HTTP.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        const EXPECTED: &str =
-            "a URL that begins with `http://` (a receiver that only speaks TLS needs a relay in front)";
+        const EXPECTED: &str = "a URL that begins with `https://` or `http://`";
         match Url::parse(text) {
-            Ok(url) if url.scheme() == "http" && url.has_host() => Ok(Self(url)),
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self(url)),
             // The rest of the URL may be a secret.
             Ok(url) => Err(ParseError::new("webhook", &format!("{}://…", url.scheme()), EXPECTED)),
             Err(_) => Err(ParseError::new("webhook", text, EXPECTED)),
@@ -133,14 +132,14 @@ mod tests {
     #[test]
     fn an_alert_takes_each_route_that_it_is_urgent_enough_for_once() {
         let routing = routing(json!([
-            { "webhook": "http://pager/1", "severity": "page" },
+            { "webhook": "https://pager/1", "severity": "page" },
             { "webhook": "http://desk/1", "severity": "ticket" },
             { "webhook": "http://log/1" },
             { "webhook": "http://log/1", "severity": "page" },
         ]))
         .unwrap();
         let to = |severity| routing.receivers(severity).map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(to(Severity::Page), ["http://pager", "http://desk", "http://log"]);
+        assert_eq!(to(Severity::Page), ["https://pager", "http://desk", "http://log"]);
         assert_eq!(to(Severity::Ticket), ["http://desk", "http://log"]);
         assert_eq!(to(Severity::Info), ["http://log"]);
     }
@@ -149,7 +148,7 @@ mod tests {
     fn what_is_no_route_is_refused_without_telling_secrets() {
         for (route, expected) in [
             (json!({ "webhook": "pager" }), "`pager` is not a valid webhook"),
-            (json!({ "webhook": "https://pager/secret" }), "`https://…` is not a valid webhook"),
+            (json!({ "webhook": "ftp://pager/secret" }), "`ftp://…` is not a valid webhook"),
             (json!({ "webhook": "http://pager/", "severity": "loud" }), "unknown variant `loud`"),
             (json!({ "webhook": "http://pager/", "level": "page" }), "unknown field `level`"),
         ] {

@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, time::Duration as Wait};
 
 use async_trait::async_trait;
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, ClientBuilder, redirect::Policy};
 
 use crate::{BoxError, Error, Notice, Notifier, WebhookUrl};
 
@@ -27,15 +27,22 @@ impl Webhook {
     /// When this machine cannot make HTTP connections at all.
     pub fn new() -> Result<Self, Error> {
         runtime::tls::use_ring();
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(Policy::none())
-            .no_proxy()
-            .user_agent(concat!("crosstie/", env!("CARGO_PKG_VERSION")))
-            .build();
+        // A machine without certificates of authorities can trust no receiver, but speak to those without TLS.
+        let client = builder().build().or_else(|error| {
+            tracing::warn!(error = &error as &dyn StdError, "no receiver of alerts can be trusted over TLS");
+            builder().tls_certs_only([]).build()
+        });
         Ok(Self { client: client.map_err(|source| Error::Client { source: source.into() })? })
     }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .timeout(TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(Policy::none())
+        .no_proxy()
+        .user_agent(concat!("crosstie/", env!("CARGO_PKG_VERSION")))
 }
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, time::Duration as Wait};
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::Value as Json;
 use serving::BackendError;
 use types::Duration;
@@ -19,13 +19,21 @@ const LONGEST_ANSWER: usize = 16 << 20;
 /// A client for all servers: it keeps connections, follows no redirects and asks no environment for proxies.
 pub(crate) fn client() -> Result<Client, String> {
     runtime::tls::use_ring();
-    let client = Client::builder()
+    // A machine without certificates of authorities can trust no server, but speak to those without TLS.
+    let client = builder().build().or_else(|error| {
+        tracing::warn!(error = &error as &dyn StdError, "no server can be trusted over TLS");
+        builder().tls_certs_only([]).build()
+    });
+    client.map_err(|error| chain(&error))
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
         .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("crosstie/", env!("CARGO_PKG_VERSION")));
-    client.build().map_err(|error| chain(&error))
+        .redirect(Policy::none())
+        .user_agent(concat!("crosstie/", env!("CARGO_PKG_VERSION")))
 }
 
 /// Asks the server and answers its JSON.

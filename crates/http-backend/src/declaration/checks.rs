@@ -93,11 +93,8 @@ fn absolute(declared: &str) -> Result<Url, Error> {
     }
     plain.push_str(rest);
     let url = Url::parse(&plain).map_err(|error| invalid(format!("`{declared}` is no URL: {error}")))?;
-    if url.scheme() != "http" {
-        return Err(invalid(format!(
-            "`{declared}` does not begin with `http://`; a server that is only reached by TLS needs a proxy beside the \
-             gateway"
-        )));
+    if !is_http(&url) {
+        return Err(invalid(format!("`{declared}` does not begin with `http://` or `https://`")));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(invalid("holds a user or a password; an artifact is no place for secrets".to_owned()));
@@ -105,14 +102,18 @@ fn absolute(declared: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
 /// The URL that is asked at load: a path on the same server, or a URL.
 pub(super) fn health(declared_url: &str, health: &str) -> Result<Url, Error> {
     let base = absolute(declared_url)?;
     let url = base.join(health).map_err(|error| Error::invalid("health", format!("`{health}` is no URL: {error}")))?;
-    if url.scheme() == "http" {
+    if is_http(&url) && url.username().is_empty() && url.password().is_none() {
         Ok(url)
     } else {
-        Err(Error::invalid("health", format!("`{health}` does not begin with `/` or `http://`")))
+        Err(Error::invalid("health", format!("`{health}` is no path and no URL of HTTP without a password")))
     }
 }
 

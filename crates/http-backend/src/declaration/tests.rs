@@ -59,11 +59,18 @@ fn the_examples_of_the_documentation_are_read() {
 }
 
 #[test]
+fn the_example_project_and_servers_behind_tls_are_read() {
+    parse(include_str!("../../../../examples/click-ranker/legacy/http.yaml")).unwrap();
+    parse(&DECLARED.replace("http://127.0.0.1:7070", "https://ranker.internal")).unwrap();
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_place() {
     let cases = [
         ("version: 1", "version: 2", "version: is 2, and 1 is the only one"),
         ("http://127.0.0.1:7070/score", "7070/score", "url: `7070/score` is no URL"),
-        ("http://127", "https://127", "does not begin with `http://`"),
+        ("http://127", "grpc://127", "does not begin with `http://` or `https://`"),
+        ("/health", "\"file:/health\"", "health: `file:/health` is no path and no URL of HTTP without a password"),
         ("http://127", "http://me:secret@127", "no place for secrets"),
         ("127.0.0.1", "${user_id}", "has a placeholder in the server's name"),
         ("/score\n", "/score/${user}\n", "names no input"),

@@ -162,6 +162,14 @@ async fn a_server_that_is_away_is_unavailable_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_unavailable() {
+    let address = serve(Router::new()).await;
+    let error = failure(&DECLARATION.replace("http://", "https://"), address).await;
+    assert!(matches!(error, BackendError::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains(&format!("POST https://{address}/score: no connection")), "{error}");
+}
+
+#[tokio::test]
 async fn one_bad_row_fails_the_request_and_says_which() {
     let score = async |Json(request): Json<Value>| match request["user"].as_i64() {
         Some(3) => Json(json!({ "label": 1 })),
