@@ -118,7 +118,12 @@ async fn list(State(releases): State<release::Service>, Query(query): Query<List
 }
 
 async fn get(State(releases): State<release::Service>, Path(id): Path<String>) -> Answer {
-    answer(releases.get(id.parse::<ReleaseId>()?).await?)
+    let release = releases.get(id.parse::<ReleaseId>()?).await?;
+    let rollout = match release.has_rollout() {
+        true => Some(releases.rollout(release.id).await?),
+        false => None,
+    };
+    Ok(Json(json!({ "release": release, "rollout": rollout })))
 }
 
 async fn approve(

@@ -258,6 +258,14 @@ pub struct Release {
     pub notes: Vec<String>,
 }
 
+impl Release {
+    /// Whether it came as far as a rollout, of which there is something to tell.
+    #[must_use]
+    pub fn has_rollout(&self) -> bool {
+        self.kind == Kind::Release && self.step_entered_at.is_some()
+    }
+}
+
 /// Which releases to list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {

@@ -1,8 +1,11 @@
 //! `crosstie release …` and `crosstie rollback`: the way of a version to production, and back.
 
+mod rollout;
+
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use release::RolloutReport;
 use serde_json::{Value as JsonValue, json};
 use types::{ModelName, ModelVersion, Timestamp};
 
@@ -141,9 +144,13 @@ async fn create(context: &Context, client: &Client, version: &ModelVersion, no_w
     if matches!(stage(&release), "gates_failed" | "failed") { Err(Told.into()) } else { Ok(()) }
 }
 
-/// The release in an answer of the API.
+/// The release in an answer of the API, with its rollout where it came along.
 fn release_in(mut answer: JsonValue) -> JsonValue {
-    answer["release"].take()
+    let mut release = answer["release"].take();
+    if answer["rollout"].is_object() {
+        release["rollout"] = answer["rollout"].take();
+    }
+    release
 }
 
 fn stage(release: &JsonValue) -> &str {
@@ -192,6 +199,12 @@ fn render(release: &JsonValue) -> String {
     }
     for approval in release["approvals"].as_array().into_iter().flatten() {
         lines += &format!("  approved  by {} at {}\n", text(&approval["principal"]), text(&approval["at"]));
+    }
+    if let Ok(report) = serde_json::from_value::<RolloutReport>(release["rollout"].clone()) {
+        lines += &rollout::lines(&report);
+    }
+    if release["paused"] == true {
+        lines += "  paused    it stays where it is until somebody resumes it\n";
     }
     if let Some(reason) = release["reason"].as_str() {
         lines += &format!("  because   {reason}\n");
