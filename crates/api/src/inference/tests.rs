@@ -35,6 +35,7 @@ struct Servers {
 
 impl Servers {
     async fn start(anonymous_allowed: bool) -> Self {
+        runtime::tls::use_ring();
         let dir = tempfile::tempdir().unwrap();
         let tasks = Tasks::new();
         let uri = format!("sqlite:{}", dir.path().join("test.db").display());
