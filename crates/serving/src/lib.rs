@@ -5,8 +5,8 @@
 //! elsewhere and arrives as a [`TrafficPlan`]; a gateway that has a plan needs nobody else to go on serving.
 //!
 //! While a release rolls out, a gateway also counts what each [`Arm`] was asked and how it answered ([`ArmWindow`]), sends
-//! copies of requests to the shadow version, and acknowledges what it follows ([`GatewayReports`]). None of this is on
-//! the way of an answer.
+//! copies of requests to the shadow version, and acknowledges what it follows ([`GatewayReports`]). No answer waits
+//! for any of it.
 //!
 //! Deliberately absent: protocols (see `api`), the way features are computed (see `features`, behind
 //! [`FeatureSource`]), and any decision about traffic (see `release`).
