@@ -164,7 +164,7 @@ impl Text {
 
     /// Whether it has a place for the input at `position`.
     pub(crate) fn uses(&self, position: usize) -> bool {
-        self.0.iter().any(|part| *part == Part::Input(position))
+        self.0.contains(&Part::Input(position))
     }
 }
 
