@@ -137,3 +137,6 @@ impl Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

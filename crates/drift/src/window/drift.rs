@@ -7,7 +7,7 @@ use types::Timestamp;
 use super::Window;
 use crate::{
     Comparison, Finding, FindingKind, State,
-    independence::{Groups, is_owned, robust},
+    independence::{Groups, concentration, is_owned, robust},
     judge::{Judgement, Side, judge},
     reference::Frozen,
 };
@@ -16,6 +16,9 @@ use crate::{
 const LEAST_ROWS: usize = 30;
 /// Into how many runs a window is cut to see whether values come in runs.
 const RUNS: usize = 20;
+/// A request's feature that varies by less than this part of its variety in the reference may follow the clock: within an
+/// hour, or two that a window lies across, `hour_of_day` does.
+const NARROW: f64 = 0.6;
 
 /// What a closed window says.
 #[derive(Debug, Default)]
@@ -94,12 +97,14 @@ impl Window {
     }
 
     /// Whether a shift of this feature says nothing because it moves with the hour. If the reference cannot tell, one
-    /// that comes with requests and does not vary over the whole window is taken for such.
+    /// that comes with requests and varies much less than in the reference is taken for such.
     fn follows_clock(&self, feature: usize) -> bool {
-        self.reference.features[feature].follows_clock.unwrap_or_else(|| {
-            let mut bins = self.rows.iter().map(|row| row.bins[feature]);
-            let first = bins.next();
-            self.is_of_request[feature] && bins.all(|bin| Some(bin) == first)
+        let of = &self.reference.features[feature];
+        of.follows_clock.unwrap_or_else(|| {
+            let variety = |counts: &[u64]| 1.0 - concentration(counts);
+            let rows: Vec<u32> = (0..self.rows.len() as u32).collect();
+            let now = variety(&self.counts(feature, &rows));
+            self.is_of_request[feature] && now < NARROW * variety(&of.sides[0].counts)
         })
     }
 

@@ -37,6 +37,8 @@ struct Evidence {
     /// The rows from the first new value on.
     rows: Vec<u32>,
     new: usize,
+    /// The largest share among the segments that this stands for.
+    largest_share: f64,
 }
 
 impl Evidence {
@@ -72,19 +74,15 @@ impl Window {
         self.reference.features[feature].shape.new_bin() == Some(row.bins[feature])
     }
 
-    /// The fewest slices that explain where the new values of a feature are.
+    /// The fewest slices that explain where the new values of a feature are: the segments with the largest shares, and all
+    /// traffic if something is left beside them. Of several segments *and* something left all traffic alone is told.
     fn places(&self, feature: usize, members: &[Vec<u32>]) -> Vec<(usize, Evidence)> {
         let mut explained = HashSet::new();
         let segments = 1..members.len();
         let affected: Vec<usize> =
             segments.filter(|slice| self.evidence(feature, &members[*slice], &explained).is_some()).collect();
-        if self.is_everywhere(&affected, members)
-            && let Some(evidence) = self.evidence(feature, &members[0], &explained)
-        {
-            return vec![(0, evidence)];
-        }
-        let mut places = Vec::new();
-        let mut left = affected;
+        let mut places: Vec<(usize, Evidence)> = Vec::new();
+        let mut left = affected.clone();
         loop {
             let rest =
                 left.iter().filter_map(|slice| Some((*slice, self.evidence(feature, &members[*slice], &explained)?)));
@@ -93,12 +91,18 @@ impl Window {
             explained.extend(members[slice].iter().copied());
             places.push((slice, evidence));
         }
-        places.extend(self.evidence(feature, &members[0], &explained).map(|evidence| (0, evidence)));
+        let rest = self.evidence(feature, &members[0], &explained);
+        let is_everywhere = places.len() > 1 && (rest.is_some() || self.covers(&affected, members));
+        if is_everywhere && let Some(mut all) = self.evidence(feature, &members[0], &HashSet::new()) {
+            all.largest_share = places.iter().map(|(_, evidence)| evidence.share()).fold(all.share(), f64::max);
+            return vec![(0, all)];
+        }
+        places.extend(rest.map(|evidence| (0, evidence)));
         places
     }
 
     /// Whether several values of one segment have it, and almost all traffic is theirs.
-    fn is_everywhere(&self, affected: &[usize], members: &[Vec<u32>]) -> bool {
+    fn covers(&self, affected: &[usize], members: &[Vec<u32>]) -> bool {
         let mut by_segment: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for slice in affected {
             if let Some(segment) = &self.slices[*slice] {
@@ -124,7 +128,8 @@ impl Window {
         });
         let (entities, of) = by_entity.min()?;
         let unseen = self.reference.features[feature].unseen;
-        let evidence = Evidence { rows: rows[first..].to_vec(), new: new.len() };
+        let largest_share = new.len() as f64 / (rows.len() - first) as f64;
+        let evidence = Evidence { rows: rows[first..].to_vec(), new: new.len(), largest_share };
         (entities >= LEAST_ENTITIES && evidence.share() >= TELL && chance_of_new(entities, of, unseen) <= CHANCE)
             .then_some(evidence)
     }
@@ -143,7 +148,7 @@ impl Window {
         finding.mappings = likely(&self.known(feature, slice, &evidence.rows), &new);
         finding.rows = evidence.rows.len() as u64;
         finding.share = evidence.share();
-        finding.severity = if finding.share >= PAGE { Severity::Page } else { Severity::Ticket };
+        finding.severity = if evidence.largest_share >= PAGE { Severity::Page } else { Severity::Ticket };
         new.truncate(MOST_LISTED);
         finding.new_categories = new.into_iter().map(|(value, share)| NewCategory { value, share }).collect();
         finding.summary = summary(&finding);

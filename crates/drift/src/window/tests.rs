@@ -17,13 +17,14 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const BROKEN: usize = 7;
 
 /// One world's training data, frozen once for all tests: with times, and without.
-static FROZEN: LazyLock<[Arc<Reference>; 2]> = LazyLock::new(|| {
-    [true, false].map(|times| {
-        let rows = World::new(7).training(30_000, 6, times);
-        let entities = ["user_id", "item_id", "customer_id"].map(str::to_owned);
-        Arc::new(Reference::freeze(&rows, &watched(HOUR), &entities, start()).unwrap())
-    })
-});
+static WITH_TIMES: LazyLock<Arc<Reference>> = LazyLock::new(|| frozen(true));
+static WITHOUT_TIMES: LazyLock<Arc<Reference>> = LazyLock::new(|| frozen(false));
+
+fn frozen(times: bool) -> Arc<Reference> {
+    let rows = World::new(7).training(20_000, 6, times);
+    let entities = ["user_id", "item_id", "customer_id"].map(str::to_owned);
+    Arc::new(Reference::freeze(&rows, &watched(HOUR), &entities, start()).unwrap())
+}
 
 /// The same world on the day after.
 fn today() -> World {
@@ -33,7 +34,8 @@ fn today() -> World {
 }
 
 fn window(rows: &[Row], times: bool) -> Window {
-    let mut window = Window::new(watched(HOUR), Arc::clone(&FROZEN[usize::from(!times)]), start());
+    let frozen = if times { &WITH_TIMES } else { &WITHOUT_TIMES };
+    let mut window = Window::new(watched(HOUR), Arc::clone(frozen), start());
     for row in rows {
         window.add(&world::record(row));
     }
@@ -98,7 +100,7 @@ fn a_clean_window_is_really_compared() {
 #[test]
 fn one_customers_new_encoding_pages_with_feature_customer_share_and_mapping() {
     let mut world = today();
-    let mut rows = world.rows(1_300, at(9), HOUR);
+    let mut rows = world.rows(2_500, at(9), HOUR);
     recode(&mut rows, |customer| customer == BROKEN, "US", "USA");
     let window = window(&rows, true);
     let open: Vec<Finding> = window.news(at(10)).into_iter().map(|(.., finding)| finding).collect();
@@ -161,7 +163,7 @@ fn an_encoding_that_changed_everywhere_is_told_once() {
 
 #[test]
 fn one_user_with_a_broken_profile_pages_nobody() {
-    let mut rows = today().rows(1_000, at(9), HOUR);
+    let mut rows = today().rows(2_500, at(9), HOUR);
     for row in rows.iter_mut().filter(|row| row.customer == BROKEN) {
         row.user = 1_000_000;
         row.features[3] = Value::String("Atlantis".to_owned());
