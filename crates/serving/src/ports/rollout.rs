@@ -55,7 +55,8 @@ pub struct ArmWindow {
 
 /// Takes what shadows answered.
 pub trait ShadowSink: Send + Sync + 'static {
-    /// Called after the copy was executed, long after the caller had its answer. Must not block.
+    /// Called after the copy was executed, long after the caller had its answer. The shadow's rows were not served and come
+    /// nowhere else, not to the [`crate::PredictionSink`]. Must not block.
     fn record(&self, shadowed: Shadowed);
 }
 

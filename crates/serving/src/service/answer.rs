@@ -124,7 +124,7 @@ impl Inner {
     }
 
     /// Hands rows to the prediction sink; serving goes on without it.
-    pub(super) fn log(&self, rows: Vec<ServedRow>) {
+    fn log(&self, rows: Vec<ServedRow>) {
         let count = rows.len();
         if let Err(error) = self.ports.predictions.record(rows) {
             metrics::unlogged(&self.metrics, count);

@@ -85,9 +85,6 @@ async fn execute(inner: &Inner, copy: Copied) {
     live.meters.shadowed(outcome.is_ok(), took);
     let ending = if outcome.is_ok() { Ending::Answered(took) } else { Ending::Failed };
     inner.windows.count(&request.watched, Arm::Shadow, live.plan.version.version, &request.key, ending);
-    if let Ok(rows) = &outcome {
-        inner.log(rows.clone());
-    }
     inner.ports.shadows.record(Shadowed {
         release: request.watched.release.clone(),
         primary,

@@ -52,9 +52,7 @@ async fn a_shadow_answers_the_same_request_and_is_compared_row_by_row() {
     assert_eq!((sums(&shadowed.primary_rows), sums(&rows)), (Value::Float64(1_000.0), Value::Float64(2_000.0)));
     assert_eq!((shadowed.primary_rows[0].arm, rows[0].arm), (Arm::Stable, Arm::Shadow));
     assert_ne!(shadowed.primary_rows[0].id, rows[0].id);
-    let mut logged = gateway.predictions.take();
-    logged.sort_by_key(|row| row.arm);
-    assert_eq!(logged, [shadowed.primary_rows, rows].concat());
+    assert_eq!(gateway.predictions.take(), shadowed.primary_rows, "a shadow's rows are not served");
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +74,7 @@ async fn a_shadow_that_hangs_panics_or_fails_costs_nobody_anything_and_is_counte
         let windows = gateway.reports.windows();
         let errors = |arm| windows.iter().filter(|window| window.arm == arm).map(|window| window.errors).sum::<u64>();
         assert_eq!((errors(Arm::Stable), errors(Arm::Shadow)), (0, 20));
-        assert!(gateway.predictions.take().iter().all(|row| row.arm == Arm::Stable));
+        assert_eq!(gateway.predictions.take().len(), 20);
     }
 }
 
