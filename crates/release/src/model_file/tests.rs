@@ -119,7 +119,28 @@ fn what_types_cannot_say_is_said_with_its_place() {
     one("[customer_id]", "[customer_id, customer_id]", "segments.1", "listed twice");
     one("required: 1", "required: 50", "approvals.required", "more than");
     one("availability: 99.9%", "availability: 100", "slo.availability", "no budget");
+    one("reference: training", "min_rows: 0", "drift.min_rows", "shows nothing");
+    one("reference: training", "exclude: [clicks_7d, clicks_8d]", "drift.exclude.1", "no input of this model");
     one("false_rollback: 1%", "false_rollback: 0", "rollout.rollback_on.false_rollback", "between 0 and 100");
+}
+
+#[test]
+fn what_newer_files_may_say_has_a_default_for_older_ones() {
+    let file = parse(EXAMPLE).unwrap();
+    let drift = file.drift.as_ref().unwrap();
+    assert_eq!((drift.min_rows, drift.exclude.len()), (200, 0));
+    assert_eq!(file.attribution, Duration::from_secs(3_600));
+    let latency = file.rollout.rollback_on.as_ref().unwrap().latency.as_ref().unwrap();
+    assert_eq!(latency.floor, Duration::parse("2ms").unwrap());
+    let said = EXAMPLE.replacen("latency: { tolerance: 20% }", "latency: { tolerance: 20%, floor: 5ms }", 1).replacen(
+        "drift: { window: 1h",
+        "attribution: 10m\ndrift: { exclude: [\"user_activity:clicks_7d\"], window: 1h",
+        1,
+    );
+    let file = parse(&said).unwrap();
+    assert_eq!(file.validate(), []);
+    assert_eq!(file.attribution, Duration::from_secs(600));
+    assert_eq!(file.drift.unwrap().exclude, ["user_activity:clicks_7d"]);
 }
 
 #[test]

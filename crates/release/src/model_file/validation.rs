@@ -227,7 +227,25 @@ fn limits(file: &ModelFile, problems: &mut Problems) {
             Some("99.9%"),
         );
     }
-    if file.drift.as_ref().is_some_and(|drift| drift.window.as_micros() == 0) {
+    drift(file, problems);
+}
+
+fn drift(file: &ModelFile, problems: &mut Problems) {
+    let Some(drift) = &file.drift else { return };
+    if drift.window.as_micros() == 0 {
         problems.add(&["drift", "window"], "a window of no length holds nothing", Some("1h"));
+    }
+    if drift.min_rows == 0 {
+        problems.add(&["drift", "min_rows"], "a window of 0 rows shows nothing", Some("200"));
+    }
+    // Where callers send every input, only the model itself knows their names.
+    let Some(features) = &file.features else { return };
+    let input = |feature: &str| feature.rsplit_once(':').map_or(feature, |(_, input)| input).to_owned();
+    let inputs: BTreeSet<_> = features.iter().map(|feature| input(feature)).collect();
+    for (index, excluded) in drift.exclude.iter().enumerate() {
+        if !inputs.contains(&input(excluded)) {
+            let message = format!("`{excluded}` is no input of this model, so there is nothing to exclude");
+            problems.add(&["drift", "exclude", &index.to_string()], message, None);
+        }
     }
 }

@@ -354,6 +354,43 @@ on_both! {
         fleet.stop().await;
     }
 
+    async fn what_gateways_counted_is_kept_for_a_day_after_the_release_is_over(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let id = fleet.gradual().await;
+        fleet.until(id, "done", |release| release.stage == Stage::Done).await;
+        let many = async |fleet: &Fleet, table: &'static str| -> i64 {
+            let sql = format!("SELECT COUNT(*) AS many FROM {table}");
+            let row = fleet.world.database.read(async move |tx| tx.row(&sql, params![]).await).await.unwrap();
+            row.unwrap().get("many").unwrap()
+        };
+        assert!(many(&fleet, "crosstie_arm_window").await > 20);
+        for (hours, gateways) in [(20, 2), (30, 0)] {
+            fleet.clock.advance(Duration::from_secs(hours * 3_600));
+            fleet.restart().await;
+            let before = many(&fleet, "crosstie_arm_window").await;
+            fleet.controller.pass().await;
+            let kept = many(&fleet, "crosstie_arm_window").await;
+            assert_eq!(kept, if gateways == 0 { 1 } else { before }, "after {hours} hours more");
+            assert_eq!(many(&fleet, "crosstie_gateway").await, gateways);
+        }
+        assert_eq!(fleet.report(id).await.shares.len(), 3, "what came out of it stays");
+        // A release that begins now counts on from the last number.
+        let next = fleet.release(3).await;
+        fleet.until(next, "done", |release| release.stage == Stage::Done).await;
+        fleet.stop().await;
+    }
+
+    async fn a_release_of_before_there_were_rollouts_says_that_its_steps_were_not_executed(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let id = fleet.gradual().await;
+        fleet.until(id, "done", |release| release.stage == Stage::Done).await;
+        let sql = "DELETE FROM crosstie_rollout";
+        fleet.world.database.write(async move |tx| tx.execute(sql, params![]).await).await.unwrap();
+        let note = &fleet.get(id).await.notes[0];
+        assert!(note.ends_with("it was released by a Crosstie that did not execute steps yet"), "{note}");
+        fleet.stop().await;
+    }
+
     async fn what_was_decided_before_there_were_rollouts_is_read_as_it_was_meant(db: Database) {
         let world = World::without_controller(db).await;
         let release = world.create(1).await;

@@ -102,10 +102,8 @@ impl Rollout {
     }
 
     fn step(&self) -> u32 {
-        match self.state.phase {
-            Phase::RollingOut { step, .. } => step,
-            _ => panic!("{:?}", self.state.phase),
-        }
+        let Phase::RollingOut { step, .. } = self.state.phase else { panic!("{:?}", self.state.phase) };
+        step
     }
 
     fn operator(&mut self, observation: fn(Principal) -> Observation) {
