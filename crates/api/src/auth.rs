@@ -106,9 +106,10 @@ pub(crate) async fn admit(
             let unauthenticated = error.kind == ErrorKind::Unauthenticated;
             let mut response = shape.render(error);
             if unauthenticated {
-                response
-                    .headers_mut()
-                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"crosstie\", Bearer"));
+                // Two headers: Chromium takes a line for one challenge, and would ask nobody for a password.
+                for challenge in ["Basic realm=\"crosstie\"", "Bearer"] {
+                    response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+                }
             }
             response
         }
