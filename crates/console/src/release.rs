@@ -33,7 +33,8 @@ pub(crate) async fn release(State(state): State<ConsoleState>, Path(id): Path<St
         @if let Some(next) = next_step(&release) { p.lead { (next) } }
         @for note in &release.notes { p.note { (note) } }
         (facts(&release, now))
-        @if has_rollout(&release) || !attention.is_empty() { (rollout::section(&report, &attention, now)) }
+        @if release.has_rollout() { (rollout::section(&report, release.stage.is_over(), &attention, now)) }
+        @if release.kind == Kind::Rollback { (rollout::settling(&report, &attention, now)) }
         @if !release.gates.is_empty() { h2 { "Gates" } @for report in &release.gates { (gate(&release, report, now)) } }
         (signatures(&release, now))
         h2 { "Trail" }
@@ -41,15 +42,6 @@ pub(crate) async fn release(State(state): State<ConsoleState>, Path(id): Path<St
     };
     let is_moving = !release.stage.is_settled();
     Ok(Page::new("Releases", format!("{what} {id}"), body).at(Pace::of(is_moving)))
-}
-
-/// Whether there is anything of a rollout to tell: before its gates have passed nobody wants to read of steps.
-fn has_rollout(release: &Release) -> bool {
-    match release.stage {
-        Stage::RollingOut | Stage::Done | Stage::RolledBack => true,
-        Stage::Aborted | Stage::Failed => release.step_entered_at.is_some(),
-        Stage::Gating | Stage::GatesFailed | Stage::AwaitingApproval => false,
-    }
 }
 
 /// What has to happen for the release to go on, if a person has to do it.

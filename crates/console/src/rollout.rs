@@ -13,18 +13,32 @@ use crate::{
     shadow, show,
 };
 
-/// Everything about the rollout of one release; nothing if nothing of it has happened.
-pub(crate) fn section(report: &RolloutReport, attention: &[&Attention], now: Timestamp) -> Markup {
+/// What wants a person's attention, and who follows what was decided: all that there is of a release without steps.
+pub(crate) fn settling(report: &RolloutReport, attention: &[&Attention], now: Timestamp) -> Markup {
+    html! {
+        (matters(attention, now))
+        @if !report.acknowledgements.is_empty() { (gateways(report, now)) }
+    }
+}
+
+/// Everything about the rollout of one release, on its way or over.
+pub(crate) fn section(report: &RolloutReport, is_over: bool, attention: &[&Attention], now: Timestamp) -> Markup {
     html! {
         h2 { "Rollout" }
+        (matters(attention, now))
+        @if let Some(hold) = &report.hold { (hold_of(hold)) }
+        (steps(report, is_over))
+        @if report.analysis.is_some() || !report.points.is_empty() { (evidence(report)) }
+        @if let Some(summary) = &report.shadow { (shadow::section(summary, &report.explanation)) }
+        @if !report.acknowledgements.is_empty() { (gateways(report, now)) }
+    }
+}
+
+fn matters(attention: &[&Attention], now: Timestamp) -> Markup {
+    html! {
         @for matter in attention {
             p.warning.bad data-key=(matter.kind.as_str()) { (matter.summary) " " span.note { "since " (show::ago(matter.since, now)) } }
         }
-        @if let Some(hold) = &report.hold { (hold_of(hold)) }
-        (steps(report))
-        @if let Some(analysis) = &report.analysis { (evidence(report, analysis)) }
-        @if let Some(summary) = &report.shadow { (shadow::section(summary, &report.explanation)) }
-        @if !report.acknowledgements.is_empty() { (gateways(report, now)) }
     }
 }
 
@@ -57,7 +71,7 @@ fn hold_of(hold: &Hold) -> Markup {
     }
 }
 
-fn steps(report: &RolloutReport) -> Markup {
+fn steps(report: &RolloutReport, is_over: bool) -> Markup {
     html! {
         div.scroll {
             table {
@@ -68,9 +82,9 @@ fn steps(report: &RolloutReport) -> Markup {
                 tbody {
                     @for step in &report.steps {
                         @let share = report.shares.iter().find(|share| share.step == step.step);
-                        tr.now[step.progress == StepProgress::Current] {
+                        tr.now[!is_over && step.progress == StepProgress::Current] {
                             th scope="row" { (declared(&step.declared)) }
-                            td { (progress(step)) }
+                            td { (progress(step, is_over)) }
                             @match share { Some(share) => (share_of(share)), None => { td colspan="7" {} } }
                         }
                     }
@@ -96,9 +110,10 @@ fn declared(step: &Step) -> String {
     }
 }
 
-fn progress(step: &StepReport) -> Markup {
+fn progress(step: &StepReport, is_over: bool) -> Markup {
     match step.progress {
         StepProgress::Done => html! { span.badge.good { "done" } },
+        StepProgress::Current if is_over => html! { span.badge.bad { "ended here" } },
         StepProgress::Current => html! { span.badge.moving { "here" } },
         StepProgress::Ahead => html! { span.note { "ahead" } },
         StepProgress::Skipped => html! { span.note { "skipped" } },
@@ -131,25 +146,36 @@ fn failed(total: &release::ArmTotal) -> Markup {
     html! { @if total.failed_requests > 0 { strong { (show::count(total.failed_requests)) } } @else { "0" } }
 }
 
-fn evidence(report: &RolloutReport, analysis: &Judgement) -> Markup {
+fn evidence(report: &RolloutReport) -> Markup {
+    let analysis = report.analysis.as_ref();
+    // What is over is judged no more; the points tell what it was judged by.
+    let threshold = analysis.map(|now| now.threshold).or_else(|| Some(report.points.last()?.threshold));
     html! {
         h3 { "Evidence" }
         p.note {
-            "How much what has happened speaks against version " (report.version.version) ": 1 is nothing, at "
-            (show::count(analysis.threshold.round() as u64)) " it is sent back by itself. It may be looked at at any time."
+            "How much what has happened speaks against version " (report.version.version) ": 1 is nothing"
+            @if let Some(threshold) = threshold { "; at " (Unit::Factor.write(threshold)) " it is sent back by itself" }
+            ". It may be looked at at any time."
         }
-        div.panel.scroll { (course(report, analysis)) }
+        div.panel.scroll { (course(report, threshold)) }
         p.note {
-            "Its excess error rate is at most this, as far as is known by now. It is promoted only while that is below "
-            (show::share(analysis.max_excess)) "."
+            "Its excess error rate is at most this, as far as is known by then."
+            @if let Some(analysis) = analysis { " It is promoted only while that is below " (show::share(analysis.max_excess)) "." }
         }
-        div.panel.scroll { (bound(report, analysis)) }
+        div.panel.scroll { (bound(report)) }
+        @if let Some(analysis) = analysis { (judgement(analysis)) }
+    }
+}
+
+fn judgement(analysis: &Judgement) -> Markup {
+    let e = |value: Option<f64>| value.map_or_else(|| "not judged".to_owned(), |value| Unit::Factor.write(value));
+    html! {
         dl {
-            div { dt { "Errors, E" } dd { @match analysis.e_errors { Some(e) => (Unit::Factor.write(e)), None => "not judged" } } }
-            div { dt { "Latency, E" } dd { @match analysis.e_latency { Some(e) => (Unit::Factor.write(e)), None => "not judged" } } }
+            div { dt { "Errors, E" } dd { (e(analysis.e_errors)) } }
+            div { dt { "Latency, E" } dd { (e(analysis.e_latency)) } }
             div {
                 dt { "Slow is slower than" }
-                dd { @match analysis.slow_after { Some(after) => { (show::latency(after)) ", stable's p95, frozen" }, None => "not known yet: stable has answered too few" } }
+                dd { @match analysis.slow_after { Some(after) => { (show::latency(after)) ", frozen" }, None => "not known yet: stable has answered too few" } }
             }
             div { dt { "Excess error rate at most" } dd { (show::share(analysis.excess_bound)) " of " (show::share(analysis.max_excess)) } }
             div { dt { "May be promoted" } dd { @if analysis.promotable { span.badge.good { "yes" } } @else { span.badge.waiting { "not yet" } } } }
@@ -158,45 +184,48 @@ fn evidence(report: &RolloutReport, analysis: &Judgement) -> Markup {
     }
 }
 
-fn course(report: &RolloutReport, analysis: &Judgement) -> Markup {
+fn course(report: &RolloutReport, threshold: Option<f64>) -> Markup {
     let line = |name: &str, look, value: fn(&Point) -> f64| Line {
         name: name.to_owned(),
         look,
         points: report.points.iter().map(|point| (point.canary_requests as f64, value(point))).collect(),
     };
+    let is_judged = |e: fn(&Judgement) -> Option<f64>| report.analysis.as_ref().is_none_or(|now| e(now).is_some());
     let mut lines = Vec::new();
-    if analysis.e_errors.is_some() {
+    if is_judged(|now| now.e_errors) {
         lines.push(line("errors", Look::Solid, |point| point.e_errors));
     }
-    if analysis.e_latency.is_some() {
+    if is_judged(|now| now.e_latency) {
         lines.push(line("latency", Look::Dashed, |point| point.e_latency));
     }
-    let threshold = Unit::Factor.write(analysis.threshold);
+    let limit =
+        threshold.map(|at| Limit { at, name: format!("{}: sent back", Unit::Factor.write(at)), fear: Fear::Above });
     Chart {
-        description: format!(
-            "Evidence against version {} over its requests; sent back at {threshold}",
-            report.version.version
-        ),
+        description: format!("Evidence against version {} over the requests that it answered", report.version.version),
         x: "requests that it answered",
         y: "evidence against it (E)",
         unit: Unit::Factor,
         lines,
-        limits: vec![Limit { at: analysis.threshold, name: format!("{threshold}: sent back"), fear: Fear::Above }],
+        limits: limit.into_iter().collect(),
         marks: marks(report),
     }
     .draw()
 }
 
-fn bound(report: &RolloutReport, analysis: &Judgement) -> Markup {
+fn bound(report: &RolloutReport) -> Markup {
     let points = report.points.iter().map(|point| (point.canary_requests as f64, point.excess_bound)).collect();
-    let below = show::share(analysis.max_excess);
+    let limit = report.analysis.as_ref().map(|now| Limit {
+        at: now.max_excess,
+        name: format!("below {}: may go on", show::share(now.max_excess)),
+        fear: Fear::Nothing,
+    });
     Chart {
-        description: format!("Upper bound on the excess error rate over its requests; promoted only below {below}"),
+        description: "Upper bound on its excess error rate over the requests that it answered".to_owned(),
         x: "requests that it answered",
         y: "excess error rate, at most",
         unit: Unit::Percent,
         lines: vec![Line { name: "at most".to_owned(), look: Look::Solid, points }],
-        limits: vec![Limit { at: analysis.max_excess, name: format!("below {below}: may go on"), fear: Fear::Nothing }],
+        limits: limit.into_iter().collect(),
         marks: marks(report),
     }
     .draw()

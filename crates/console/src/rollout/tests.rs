@@ -127,7 +127,7 @@ fn compared() -> Summary {
 }
 
 fn shown(report: &RolloutReport) -> String {
-    section(report, &[], now()).into_string()
+    section(report, false, &[], now()).into_string()
 }
 
 #[test]
@@ -169,11 +169,23 @@ fn the_chart_says_when_it_would_be_sent_back_and_marks_every_share() {
 #[test]
 fn the_shadows_differences_are_explained_by_feature() {
     let shown = shown(&report());
-    for wanted in
-        ["200 rows compared, 50 differ", "user_country", "<code>&quot;us&quot;</code> → <code>&quot;US&quot;</code>", "no such &lt;file&gt;"]
-    {
+    for wanted in [
+        "200 rows compared, 50 differ",
+        "user_country",
+        "<code>&quot;us&quot;</code> → <code>&quot;US&quot;</code>",
+        "no such &lt;file&gt;",
+    ] {
         assert!(shown.contains(wanted), "no `{wanted}` in {shown}");
     }
+}
+
+#[test]
+fn what_is_over_still_shows_the_course_that_ended_it() {
+    let over = RolloutReport { analysis: None, hold: None, ..report() };
+    let shown = section(&over, true, &[], now()).into_string();
+    assert!(shown.contains("ended here") && !shown.contains("class=\"now\""), "{shown}");
+    assert_eq!(shown.matches("<svg class=\"chart\"").count(), 2);
+    assert!(shown.contains("200: sent back") && !shown.contains("May be promoted"), "{shown}");
 }
 
 #[test]
@@ -192,7 +204,7 @@ fn nothing_measured_is_said_and_a_matter_for_people_stands_on_top() {
         summary: "held for longer than 24h".to_owned(),
         details: json!({}),
     };
-    let shown = section(&report, &[&matter], now()).into_string();
+    let shown = section(&report, false, &[&matter], now()).into_string();
     assert!(shown.contains("held for longer than 24h") && shown.contains("Nothing was measured yet"), "{shown}");
     assert!(!shown.contains("NaN"));
 }
