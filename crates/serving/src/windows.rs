@@ -47,6 +47,13 @@ pub(crate) struct Watched {
     pub(crate) slow_after: Option<Duration>,
 }
 
+impl Watched {
+    /// Whether both are counted together: what is slow may be found out within a revision.
+    fn is_same_window(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.model == other.model && self.release == other.release
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -128,13 +135,13 @@ impl Windows {
             RouteKey::Request(_) => None,
         };
         let mut state = self.current();
-        let same = |open: &Open| open.arm == arm && open.watched == *watched;
+        let same = |open: &Open| open.arm == arm && open.watched.is_same_window(watched);
         let index = state.open.iter().position(same).unwrap_or_else(|| {
             let watched = Arc::clone(watched);
             state.open.push(Open { watched, arm, version, keys: HashMap::new(), second: Second::default() });
             state.open.len() - 1
         });
-        state.open[index].count(key, ending);
+        state.open[index].count(key, ending, watched.slow_after);
     }
 
     /// The oldest windows that were not reported yet, at most `limit`, and the number to give to [`Windows::reported`].
@@ -212,11 +219,9 @@ impl State {
 }
 
 impl Open {
-    fn count(&mut self, key: Option<u64>, ending: Ending) {
+    fn count(&mut self, key: Option<u64>, ending: Ending, slow_after: Option<Duration>) {
         let (latency, failed, slow) = match ending {
-            Ending::Answered(latency) => {
-                (Some(latency), false, self.watched.slow_after.is_some_and(|limit| latency > limit))
-            }
+            Ending::Answered(latency) => (Some(latency), false, slow_after.is_some_and(|limit| latency > limit)),
             Ending::Failed => (None, true, false),
             Ending::Abandoned => (None, false, true),
         };

@@ -108,6 +108,17 @@ async fn revisions_are_counted_apart_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_slow_may_be_told_within_a_second() {
+    let mut world = World::new();
+    world.watched = Arc::new(Watched { slow_after: None, ..(*watched(1)).clone() });
+    world.count(Arm::Canary, "7", LATE);
+    world.watched = watched(1);
+    world.count(Arm::Canary, "8", LATE);
+    world.go_to(START + 1);
+    assert_eq!(world.due(), [(START, 2, 2, 0, 1)], "it stays one window");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_that_was_reported_never_comes_back_whatever_the_clock_does() {
     let world = World::new();
     world.count(Arm::Stable, "7", FAST);
