@@ -100,7 +100,7 @@ fn seen(
     Look {
         step: release.step,
         settled: has_live && live.clone().all(follows),
-        requests: tally.candidate_requests(),
+        requests: tally.requests_under(&release.model_file.rollout, release.step),
         promotable: tally.analysis.is_promotable(&limits),
         slow_after: limits.latency.and_then(|_| tally.slow_after(floor(&release.model_file.rollout))),
         alarm: alarm.map(|alarm| format!("{alarm}; {}", tally.exposure(now))),
