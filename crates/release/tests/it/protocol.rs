@@ -18,7 +18,7 @@ use types::{Principal, Role};
 use world::{Controller, Flaw, Left, Version, World, policy};
 
 /// Fewer states than this, and the model does not do what it says.
-const FEWEST_STATES: usize = 50_000;
+const FEWEST_STATES: usize = 20_000;
 
 const TWO_ENDS: &str = "never both promoted and rolled back";
 const TWO_ACT: &str = "only the latest lease decides";
@@ -50,8 +50,8 @@ enum Action {
     Acknowledge(usize, usize),
     /// It was not heard for so long that nobody waits for it. It serves on.
     FallSilent(usize),
-    /// The canary answers a request on a gateway.
-    Answer(usize),
+    /// The canary answers a request on some gateway.
+    Answer,
     /// The canary shows to be worse.
     TurnBad,
     /// Time passes.
@@ -71,32 +71,36 @@ impl Model for Protocol {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        // Once it is over nobody looks any more; what was seen before may still be decided on.
+        let is_over = world.stage().is_over();
         for (index, controller) in world.controllers.iter().enumerate() {
-            if controller.epoch.is_none() && world.left.leases > 0 {
+            if controller.seen.is_some() {
+                actions.push(Action::Decide(index));
+            } else if controller.epoch.is_some() && !is_over {
+                actions.push(Action::Look(index));
+            } else if world.left.leases > 0 && !is_over {
                 actions.push(Action::Acquire(index));
             }
-            if controller.epoch.is_some() {
-                actions.push(if controller.seen.is_some() { Action::Decide(index) } else { Action::Look(index) });
-                if world.left.crashes > 0 {
-                    actions.push(Action::Crash(index));
-                }
+            if controller.epoch.is_some() && world.left.crashes > 0 && !is_over {
+                actions.push(Action::Crash(index));
             }
         }
         for (index, gateway) in world.gateways.iter().enumerate() {
             actions.extend((gateway.revision + 1..world.plans.len()).map(|newer| Action::Follow(index, newer)));
             let unheard = (0..=gateway.revision).filter(|it| *it != gateway.acknowledged || !gateway.is_live);
             actions.extend(unheard.map(|followed| Action::Acknowledge(index, followed)));
-            if gateway.is_live && world.left.silences > 0 {
+            if gateway.is_live && world.left.silences > 0 && !is_over {
                 actions.push(Action::FallSilent(index));
             }
-            if gateway.serves.canary.is_some() && world.left.requests > 0 {
-                actions.push(Action::Answer(index));
-            }
         }
-        if !world.is_bad {
+        let is_canary_served = world.gateways.iter().any(|gateway| gateway.serves.canary.is_some());
+        if is_canary_served && world.left.requests > 0 && !is_over {
+            actions.push(Action::Answer);
+        }
+        if !world.is_bad && !is_over {
             actions.push(Action::TurnBad);
         }
-        if world.left.ticks > 0 {
+        if world.left.ticks > 0 && !is_over {
             actions.push(Action::Tick);
         }
         if world.left.orders > 0 {
@@ -131,7 +135,7 @@ impl Model for Protocol {
                 next.left.silences -= 1;
                 next.gateways[index].is_live = false;
             }
-            Action::Answer(_) => {
+            Action::Answer => {
                 next.left.requests -= 1;
                 next.requests += 1;
             }
@@ -188,9 +192,14 @@ fn operator() -> Principal {
     Principal::known("olga", Role::Operator)
 }
 
-/// Gateways are interchangeable, so of two worlds that differ in their order one is enough.
+/// Gateways are interchangeable, and so are controllers: of worlds that differ in their order one is enough.
 fn representative(world: &World) -> World {
     let mut same = world.clone();
+    let key = |index: usize| (world.controllers[index].epoch, world.history.decided[index]);
+    if key(0) > key(1) {
+        same.controllers.reverse();
+        same.history.decided.reverse();
+    }
     same.gateways.sort_unstable_by_key(|gateway| (gateway.revision, gateway.acknowledged, gateway.is_live));
     same
 }
