@@ -119,10 +119,7 @@ async fn list(State(releases): State<release::Service>, Query(query): Query<List
 
 async fn get(State(releases): State<release::Service>, Path(id): Path<String>) -> Answer {
     let release = releases.get(id.parse::<ReleaseId>()?).await?;
-    let rollout = match release.has_rollout() {
-        true => Some(releases.rollout(release.id).await?),
-        false => None,
-    };
+    let rollout = if release.has_rollout() { Some(releases.rollout(release.id).await?) } else { None };
     Ok(Json(json!({ "release": release, "rollout": rollout })))
 }
 
