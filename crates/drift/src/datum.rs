@@ -67,8 +67,5 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<Datum>, ArrowError> {
 }
 
 fn is_text(kind: &DataType) -> bool {
-    match kind {
-        DataType::Dictionary(_, values) => is_text(values),
-        other => other.is_string(),
-    }
+    if let DataType::Dictionary(_, values) = kind { is_text(values) } else { kind.is_string() }
 }

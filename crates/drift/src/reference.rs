@@ -67,6 +67,8 @@ pub(crate) struct Frozen {
 
 /// A column as group numbers.
 type GroupNumbers = Vec<u32>;
+/// A segment's column as numbers of slices.
+type SliceNumbers = Vec<Option<u32>>;
 
 impl Reference {
     /// Freezes `rows` for `watched`, whose rows are about `entities`.
@@ -134,7 +136,7 @@ fn freeze_side(rows: &[u32], groups: &[Groups], bins: &[u16], count: usize) -> F
 fn slices(
     batch: &RecordBatch,
     watched: &WatchedModel,
-) -> Result<(Vec<Option<Segment>>, Vec<Vec<Option<u32>>>), ArrowError> {
+) -> Result<(Vec<Option<Segment>>, Vec<SliceNumbers>), ArrowError> {
     let mut rows_of: BTreeMap<Segment, usize> = BTreeMap::new();
     let mut columns = Vec::new();
     for name in &watched.segments {
@@ -161,7 +163,7 @@ fn slices(
 }
 
 /// The rows of each slice.
-fn members(slices: usize, rows: usize, slice_of: &[Vec<Option<u32>>]) -> Vec<Vec<u32>> {
+fn members(slices: usize, rows: usize, slice_of: &[SliceNumbers]) -> Vec<Vec<u32>> {
     let mut members = vec![Vec::new(); slices];
     members[0] = (0..rows as u32).collect();
     for column in slice_of {

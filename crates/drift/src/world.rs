@@ -259,10 +259,7 @@ fn columns(rows: &[Row], times: bool) -> RecordBatch {
 
 fn column(rows: &[Row], index: usize) -> ArrayRef {
     if let Value::String(_) = rows[0].features[index] {
-        let text = |row: &Row| match &row.features[index] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let text = |row: &Row| row.features[index].to_json().as_str().unwrap().to_owned();
         return Arc::new(StringArray::from_iter_values(rows.iter().map(text)));
     }
     let number = |row: &Row| row.features[index].to_json().as_f64().unwrap();

@@ -180,8 +180,8 @@ fn summary(finding: &Finding) -> String {
     let more = finding.new_categories.len().saturating_sub(values.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let pairs: Vec<_> =
-        finding.mappings.iter().take(3).map(|pair| format!("'{}' is now '{}'", pair.from, pair.to)).collect();
-    let pairs = if pairs.is_empty() { String::new() } else { format!("; probably {}", pairs.join(", ")) };
+        finding.mappings.iter().take(3).map(|pair| format!("'{}' → '{}'", pair.from, pair.to)).collect();
+    let pairs = if pairs.is_empty() { String::new() } else { format!("; likely {}", pairs.join(", ")) };
     format!(
         "{}{place}: {:.0} % of {} rows have values that the training data never had, {}{more}{pairs}",
         finding.feature,

@@ -112,7 +112,7 @@ fn one_customers_new_encoding_pages_with_feature_customer_share_and_mapping() {
     assert!((0.4..0.7).contains(&finding.share), "{}", finding.share);
     assert_eq!(finding.new_categories[0].value, "USA");
     assert_eq!((finding.mappings[0].from.as_str(), finding.mappings[0].to.as_str()), ("US", "USA"));
-    assert!(finding.summary.contains("'US' is now 'USA'"), "{}", finding.summary);
+    assert!(finding.summary.contains("'US' → 'USA'"), "{}", finding.summary);
     let closed = window.close(at(10)).findings;
     let others: Vec<_> = closed.iter().filter(|found| found.kind != FindingKind::PredictionDrift).collect();
     assert_eq!(others.len(), 1, "neither the other customers nor all of them together: {closed:#?}");
