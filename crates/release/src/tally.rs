@@ -154,6 +154,16 @@ impl Tally {
         self.steps.values().map(|shared| shared.canary.requests).sum()
     }
 
+    /// The candidate's requests under what `step` shares out. Windows come late, and those of an earlier share, or of
+    /// copies, say nothing of this one.
+    pub(crate) fn requests_under(&self, rollout: &Rollout, step: u32) -> u64 {
+        let upto = usize::try_from(step).map_or(usize::MAX, |step| step.saturating_add(1));
+        let is_route = |step: &&Step| matches!(step, Step::Shadow(_) | Step::SetWeight(_));
+        let Some(routed) = rollout.steps.iter().take(upto).rfind(is_route) else { return 0 };
+        let place = rollout.steps.iter().position(|step| step == routed).and_then(|place| u32::try_from(place).ok());
+        place.and_then(|place| self.steps.get(&place)).map_or(0, |shared| shared.canary.requests)
+    }
+
     /// Stable's requests meanwhile.
     pub(crate) fn stable_requests(&self) -> u64 {
         self.steps.values().map(|shared| shared.stable.requests).sum()

@@ -90,7 +90,7 @@ pub struct Look {
     pub step: u32,
     /// Whether there are live gateways, and all of them serve what the step decided.
     pub settled: bool,
-    /// The requests that the candidate answered since the rollout began.
+    /// The requests that the candidate answered under what the step shares out.
     pub requests: u64,
     /// Whether the analysis showed the candidate to be good enough for all traffic.
     pub promotable: bool,

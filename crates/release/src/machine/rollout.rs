@@ -133,13 +133,14 @@ fn count(state: &mut State, look: &Look, now: Timestamp) {
 /// Begins a step that is not the last.
 fn enter(policy: &Policy, state: &mut State, step: u32, now: Timestamp, effects: &mut Vec<Effect>) {
     let Progress { requests, looked_at, slow_after, .. } = state.progress;
-    let leg = match declared(policy, step) {
+    let (leg, requests) = match declared(policy, step) {
+        // Looks count the requests under this step's share alone.
         Some(Step::Shadow(_) | Step::SetWeight(_)) => {
             effects.push(Effect::Route { step });
-            Leg::Settling
+            (Leg::Settling, 0)
         }
         // The weight before it has settled.
-        Some(Step::Pause(_)) | None => Leg::Holding,
+        Some(Step::Pause(_)) | None => (Leg::Holding, requests),
     };
     state.phase = Phase::RollingOut { step, entered_at: now };
     state.progress =

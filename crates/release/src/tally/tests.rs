@@ -1,5 +1,7 @@
 //! Windows become totals, shares and evidence, each once.
 
+use serde_json::json;
+
 use super::*;
 use crate::{Pinned, ReleaseId};
 use types::{Digest, ModelName};
@@ -70,6 +72,19 @@ fn totals_and_shares_are_by_step_and_windows_of_unknown_revisions_are_passed_ove
     assert_eq!(shares[0].of_requests, Some(Percent::new(10.0).unwrap()));
     assert_eq!(shares[1].of_entities, Some(Percent::new(25.0).unwrap()));
     assert_eq!((shares[0].canary.failed_requests, shares[0].canary.p95), (1, Some(Duration::from_micros(4_000))));
+}
+
+#[test]
+fn copies_that_are_reported_late_are_no_requests_of_the_first_weight() {
+    let steps = json!([{ "shadow": { "duration": "5s" } }, { "set_weight": 5 }, { "pause": { "duration": "3s" } }]);
+    let rollout: Rollout = serde_json::from_value(json!({ "steps": steps })).unwrap();
+    let shadow = Route { step: 0, weight: Percent::NONE, is_shadow: true };
+    let routes = BTreeMap::from([(6, shadow), (7, route(1, 5.0))]);
+    let mut tally = Tally::default();
+    let windows = [window(1, 6, Arm::Shadow, 150, 0), window(2, 7, Arm::Canary, 3, 0), window(1, 6, Arm::Shadow, 9, 0)];
+    tally.take(&Limits::default(), &routes, &numbered(windows));
+    let under = |step| tally.requests_under(&rollout, step);
+    assert_eq!((under(0), under(1), under(2)), (159, 3, 3));
 }
 
 #[test]
