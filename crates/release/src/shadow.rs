@@ -74,18 +74,14 @@ impl Summary {
         self.primary_latency.record(comparison.primary_latency);
         self.shadow_latency.record(comparison.shadow_latency);
         self.rows += 1;
-        let Some(difference) = difference(&comparison.primary, &comparison.shadow) else {
+        let Some(apart) = difference(&comparison.primary, &comparison.shadow) else {
             self.incomparable += 1;
             return;
         };
-        let differs = difference > TOLERANCE;
-        self.differing += u64::from(differs);
-        // Outputs that are no numbers differ by an infinite amount, which would drown the others.
-        if difference.is_finite() {
-            self.max_difference = self.max_difference.max(difference);
-            self.sum_difference += difference;
-        }
-        self.features.compare(comparison, differs);
+        self.differing += u64::from(apart.differs);
+        self.max_difference = self.max_difference.max(apart.score);
+        self.sum_difference += apart.score;
+        self.features.compare(comparison, apart);
     }
 
     /// Takes in a copy that the shadow did not answer.
@@ -134,21 +130,41 @@ impl Summary {
     }
 }
 
-/// The greatest difference over the outputs that both have; infinite where one is no number and not the same, or where
-/// they differ in length. `None` when they have no output in common.
-fn difference(primary: &Row, shadow: &Row) -> Option<f64> {
+/// How far two answers to one row are apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Apart {
+    /// The greatest difference of a score. Labels are no scores, and what has no finite difference has none here.
+    score: f64,
+    /// Whether they differ at all: in a score by more than [`TOLERANCE`], or in anything else.
+    differs: bool,
+}
+
+/// How far the outputs that both have are apart; `None` when they have no output in common.
+fn difference(primary: &Row, shadow: &Row) -> Option<Apart> {
     let shared = primary.iter().filter(|(name, _)| !name.starts_with(FEATURE_PREFIX)).filter_map(|(name, ours)| {
         let (_, theirs) = shadow.iter().find(|(other, _)| other == name)?;
         Some((ours, theirs))
     });
-    shared
-        .map(|(one, other)| {
-            if one.len() != other.len() {
-                return f64::INFINITY;
-            }
-            one.iter().zip(other).map(|(one, other)| distance(one, other)).fold(0.0, f64::max)
-        })
-        .reduce(f64::max)
+    let apart = shared.map(|(one, other)| {
+        let pairs = one.iter().zip(other).map(|(one, other)| {
+            let distance = distance(one, other);
+            let is_score = is_float(one) && is_float(other) && distance.is_finite();
+            Apart { score: if is_score { distance } else { 0.0 }, differs: distance > TOLERANCE }
+        });
+        let longer = Apart { score: 0.0, differs: one.len() != other.len() };
+        pairs.fold(longer, Apart::or)
+    });
+    apart.reduce(Apart::or)
+}
+
+impl Apart {
+    fn or(self, other: Self) -> Self {
+        Self { score: self.score.max(other.score), differs: self.differs || other.differs }
+    }
+}
+
+const fn is_float(value: &Value) -> bool {
+    matches!(value, Value::Float32(_) | Value::Float64(_))
 }
 
 /// How far two values are apart. Numbers of different types are compared as numbers.

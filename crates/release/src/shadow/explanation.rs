@@ -7,6 +7,8 @@ use super::{
 
 /// Less association than this is not worth a sentence.
 const NOTABLE: f64 = 0.1;
+/// Scores that are less than this much further apart than elsewhere are not worth a number.
+const FURTHER: f64 = 1.1;
 /// Features that are named.
 const MOST_FEATURES: usize = 5;
 /// Pairs of values that are named with a feature.
@@ -62,7 +64,13 @@ fn sentence(feature: &FeatureSummary) -> Option<String> {
             .take(MOST_PAIRS)
             .map(|pair| format!("{} there is {} here ({})", pair.primary, pair.shadow, counted(pair.rows, "row")))
             .collect();
-        let goes_along = if feature.explains < NOTABLE { ", which the answers hardly follow" } else { "" };
+        let goes_along = match feature.apart {
+            _ if feature.explains >= NOTABLE => String::new(),
+            Some((there, elsewhere)) if there > FURTHER * elsewhere => {
+                format!(", where scores are {there:.4} apart and elsewhere {elsewhere:.4}")
+            }
+            Some(_) | None => ", which the answers hardly follow".to_owned(),
+        };
         let differs = counted(mismatches, "row");
         return Some(format!("`{}` differs in {differs}{goes_along}: {}", feature.feature, pairs.join(", ")));
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use types::Value;
 
-use super::{Comparison, FEATURE_PREFIX, distance};
+use super::{Apart, Comparison, FEATURE_PREFIX, distance};
 
 /// Values of a feature that are counted apart: the countries of a customer base, the hours of a day.
 const MOST_VALUES: usize = 48;
@@ -27,6 +27,13 @@ pub struct FeatureSummary {
     /// From 0, which is no association with the differences, to 1: the answers differ exactly where the feature does, or
     /// its value says whether they differ.
     pub explains: f64,
+    /// Where every answer differs since the models do, this still tells: the share of the variance of the scores'
+    /// differences that lies between rows in which the feature differs and the others; none if they differ less there.
+    #[serde(default)]
+    pub follows: f64,
+    /// How far the scores are apart on average where the feature differs, and elsewhere.
+    #[serde(default)]
+    pub apart: Option<(f64, f64)>,
     /// Rows in which the primary told its value and it was another one; none where it tells nothing.
     pub mismatches: Option<u64>,
     /// The commonest of these, the commonest first.
@@ -71,6 +78,13 @@ struct Told {
     differing: u64,
     /// Rows in which both the feature and the answers differ.
     both: u64,
+    /// The scores' differences, their squares, and those of rows in which the feature differs.
+    #[serde(default)]
+    apart: f64,
+    #[serde(default)]
+    apart_squared: f64,
+    #[serde(default)]
+    apart_where_mismatched: f64,
     pairs: Vec<Mismatch>,
 }
 
@@ -79,7 +93,7 @@ struct Told {
 struct Values(Option<BTreeMap<String, (u64, u64)>>);
 
 impl Features {
-    pub(super) fn compare(&mut self, comparison: &Comparison, differs: bool) {
+    pub(super) fn compare(&mut self, comparison: &Comparison, apart: Apart) {
         for (feature, ours) in &comparison.features {
             let input = feature.rsplit_once(':').map_or(feature.as_str(), |(_, input)| input);
             let told = comparison.primary.iter().find_map(|(name, values)| {
@@ -87,10 +101,14 @@ impl Features {
                 values.first()
             });
             match told {
-                Some(theirs) => self.told.entry(feature.clone()).or_default().compare(theirs, ours, differs),
+                Some(theirs) => self.told.entry(feature.clone()).or_default().compare(theirs, ours, apart),
                 None => {
                     let values = self.by_value.entry(feature.clone());
-                    values.or_insert_with(|| Values(Some(BTreeMap::new()))).count(&shown(ours), 1, u64::from(differs));
+                    values.or_insert_with(|| Values(Some(BTreeMap::new()))).count(
+                        &shown(ours),
+                        1,
+                        u64::from(apart.differs),
+                    );
                 }
             }
         }
@@ -115,6 +133,8 @@ impl Features {
         let told = self.told.iter().map(|(feature, told)| FeatureSummary {
             feature: feature.clone(),
             explains: told.explains(),
+            follows: told.follows(),
+            apart: told.means(),
             mismatches: Some(told.mismatches),
             pairs: told.commonest(),
             values: Vec::new(),
@@ -134,25 +154,30 @@ impl Features {
             Some(FeatureSummary {
                 feature: feature.clone(),
                 explains,
+                follows: 0.0,
+                apart: None,
                 mismatches: None,
                 pairs: Vec::new(),
                 values: rows,
             })
         });
         let mut all: Vec<_> = told.chain(by_value).collect();
-        all.sort_by(|a, b| b.explains.total_cmp(&a.explains));
+        all.sort_by(|a, b| b.explains.total_cmp(&a.explains).then(b.follows.total_cmp(&a.follows)));
         all
     }
 }
 
 impl Told {
-    fn compare(&mut self, theirs: &Value, ours: &Value, differs: bool) {
+    fn compare(&mut self, theirs: &Value, ours: &Value, apart: Apart) {
         let mismatches = !is_same(theirs, ours);
         self.rows += 1;
-        self.differing += u64::from(differs);
+        self.differing += u64::from(apart.differs);
+        self.apart += apart.score;
+        self.apart_squared += apart.score * apart.score;
         if mismatches {
             self.mismatches += 1;
-            self.both += u64::from(differs);
+            self.both += u64::from(apart.differs);
+            self.apart_where_mismatched += apart.score;
             self.pair(&shown(theirs), &shown(ours), 1);
         }
     }
@@ -170,6 +195,9 @@ impl Told {
         self.mismatches += other.mismatches;
         self.differing += other.differing;
         self.both += other.both;
+        self.apart += other.apart;
+        self.apart_squared += other.apart_squared;
+        self.apart_where_mismatched += other.apart_where_mismatched;
         other.pairs.iter().for_each(|pair| self.pair(&pair.primary, &pair.shadow, pair.rows));
     }
 
@@ -183,6 +211,25 @@ impl Told {
     fn explains(&self) -> f64 {
         let elsewhere = share(self.differing - self.both, self.rows - self.mismatches);
         (share(self.both, self.mismatches) - elsewhere).max(0.0)
+    }
+
+    /// How far the scores are apart where the feature differs, and elsewhere; unknown without rows of both.
+    fn means(&self) -> Option<(f64, f64)> {
+        let others = self.rows - self.mismatches;
+        let known = self.mismatches > 0 && others > 0;
+        let (there, elsewhere) = (self.apart_where_mismatched, self.apart - self.apart_where_mismatched);
+        known.then(|| (there / self.mismatches as f64, elsewhere / others as f64))
+    }
+
+    /// The correlation ratio of the scores' differences and whether the feature differs.
+    fn follows(&self) -> f64 {
+        let Some((there, elsewhere)) = self.means().filter(|(there, elsewhere)| there > elsewhere) else { return 0.0 };
+        let rows = self.rows as f64;
+        let mean = self.apart / rows;
+        let between = self.mismatches as f64 * (there - mean).powi(2)
+            + (self.rows - self.mismatches) as f64 * (elsewhere - mean).powi(2);
+        let variance = self.apart_squared - rows * mean * mean;
+        if variance > 0.0 { (between / variance).min(1.0) } else { 0.0 }
     }
 }
 

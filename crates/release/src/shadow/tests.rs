@@ -36,6 +36,28 @@ fn a_feature_that_the_primary_tells_otherwise_is_named_with_its_values() {
 }
 
 #[test]
+fn where_all_rows_differ_the_feature_that_differences_follow_comes_first() {
+    let mut summary = Summary::default();
+    for number in 0..60_u8 {
+        let told = if number % 2 == 0 { "DE" } else { "US" };
+        let apart = f32::from(number % 5).mul_add(0.01, if told == "DE" { 0.02 } else { 0.05 });
+        let mut row = row("DE", Some(told), apart);
+        // Another feature differs in a few rows, by chance in those that are far apart.
+        row.primary.push(("features.hour_of_day".to_owned(), vec![Value::Int64(if number == 9 { 13 } else { 12 })]));
+        // A label is no score.
+        row.primary.push(("label".to_owned(), vec![Value::Int64(1)]));
+        row.shadow.push(("label".to_owned(), vec![Value::Int64(i64::from(number % 3 == 0))]));
+        summary.compare(&row);
+    }
+    assert_eq!(summary.differing, 60);
+    assert!(summary.max_difference < 0.1, "{}", summary.max_difference);
+    let lines = summary.explanation();
+    let first = "`user_profile:user_country` differs in 30 rows, where scores are 0.0700 apart and elsewhere 0.0400: ";
+    assert!(lines[2].starts_with(first), "{lines:?}");
+    assert!(lines[3].contains("hour_of_day"), "{lines:?}");
+}
+
+#[test]
 fn without_being_told_the_value_whose_rows_differ_is_named() {
     let mut summary = Summary::default();
     for number in 0..30 {
