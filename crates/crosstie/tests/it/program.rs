@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command line, without what the tester's own environment would tell it.
 pub(crate) fn crosstie(dir: &Path, arguments: &[&str]) -> Command {
+    // Whoever runs it is about to speak to it, too.
+    runtime::tls::use_ring();
     let mut command = Command::new(env!("CARGO_BIN_EXE_crosstie"));
     command.args(arguments).arg("--dir").arg(dir).current_dir(dir).stdin(Stdio::null());
     for variable in ["CROSSTIE_SERVER", "CROSSTIE_TOKEN", "CROSSTIE_DATABASE", "CROSSTIE_ONNXRUNTIME", "RUST_LOG"] {

@@ -64,7 +64,7 @@ class Visitor:
 
     def open(self, path):
         answer = self.page.goto(path)
-        held(f"{path} answers", answer.status == 200)
+        held(f"{path} answers with {answer.status}", answer.status == 200)
 
 
 def every_page_is_complete(visitor, pages, scripts):

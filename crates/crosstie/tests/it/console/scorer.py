@@ -1,6 +1,7 @@
 """A scoring server of its own JSON: `python scorer.py`, which prints its port and answers until standard input ends.
 
-`/good` scores everyone; `/worse` scores the same and fails for every second user.
+`/good` scores everyone by what it is sent; `/legacy` knows better than its caller which country some users are from;
+`/worse` scores like `/good` and fails for every second user.
 """
 
 import json
@@ -16,9 +17,9 @@ class Scorer(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         user = asked["user"]
         fails = self.path == "/worse" and user % 2 == 0
-        score = (user % 10) / 10
-        country = "US" if user % 3 else "us"
-        body = json.dumps({"score": score, "country": country if self.path == "/good" else "US"}).encode()
+        country = "us" if self.path == "/legacy" and user % 3 == 0 else asked["country"]
+        score = (user % 10) / 10 + (0.05 if country == "us" else 0)
+        body = json.dumps({"score": score, "country": country}).encode()
         self.send_response(500 if fails else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

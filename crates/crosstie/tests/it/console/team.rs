@@ -60,37 +60,43 @@ impl Team {
         answer
     }
 
+    /// The record of a release, with its rollout.
+    async fn release(&self, id: u64) -> Value {
+        let path = format!("/crosstie/v1/releases/{id}");
+        let (_, mut answer) = self.ask(Method::GET, &path, &self.viewer, Value::Null).await;
+        let mut release = answer["release"].take();
+        release["rollout"] = answer["rollout"].take();
+        release
+    }
+
     /// The release once `holds` of it.
     async fn release_when(&self, id: u64, holds: impl Fn(&Value) -> bool) -> Value {
         eventually(PATIENCE, || async {
-            let path = format!("/crosstie/v1/releases/{id}");
-            let (_, release) = self.ask(Method::GET, &path, &self.viewer, Value::Null).await;
+            let release = self.release(id).await;
             if holds(&release) { Ok(release) } else { Err(release) }
         })
         .await
     }
 
-    /// A model of one version whose files nobody ever wrote, and a release of it that its gates stop.
-    pub(super) async fn stopped_release(&self, model: &str) -> u64 {
+    /// A model of one version whose run recorded nothing, and a release of it that its gates stop.
+    pub(super) async fn stopped_release(&self, model: &str, declaration: &str) -> u64 {
         self.post(&format!("{MLFLOW}/registered-models/create"), &self.editor, json!({ "name": model })).await;
-        let version = self.version(model, None).await;
+        let version = self.version(model, declaration).await;
         let release = self.create(model, version).await;
         self.release_when(release, |release| release["stage"] == "gates_failed").await;
         release
     }
 
     /// A new version, with this declaration of a server as its only file.
-    pub(super) async fn version(&self, model: &str, declaration: Option<&str>) -> u64 {
+    pub(super) async fn version(&self, model: &str, declaration: &str) -> u64 {
         let run = self.post(&format!("{MLFLOW}/runs/create"), &self.editor, json!({ "experiment_id": "0" })).await;
         let info = &run["run"]["info"];
         let source = format!("{}/model", info["artifact_uri"].as_str().unwrap());
-        if let Some(declaration) = declaration {
-            let path = source.strip_prefix("mlflow-artifacts:/").unwrap();
-            let url = self.url(&format!("/api/2.0/mlflow-artifacts/artifacts/{path}/http.yaml"));
-            let put = self.http.put(url).bearer_auth(&self.editor).body(declaration.to_owned());
-            let response = put.send().await.unwrap();
-            assert!(response.status().is_success(), "{}", response.text().await.unwrap());
-        }
+        let path = source.strip_prefix("mlflow-artifacts:/").unwrap();
+        let url = self.url(&format!("/api/2.0/mlflow-artifacts/artifacts/{path}/http.yaml"));
+        let put = self.http.put(url).bearer_auth(&self.editor).body(declaration.to_owned());
+        let response = put.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
         let version = json!({ "name": model, "source": source, "run_id": info["run_id"] });
         let made = self.post(&format!("{MLFLOW}/model-versions/create"), &self.editor, version).await;
         made["model_version"]["version"].as_str().unwrap().parse().unwrap()
@@ -99,7 +105,7 @@ impl Team {
     async fn create(&self, model: &str, version: u64) -> u64 {
         let wanted = json!({ "version": format!("{model}/{version}") });
         let made = self.post("/crosstie/v1/releases", &self.editor, wanted).await;
-        made["id"].as_u64().unwrap()
+        made["release"]["id"].as_u64().unwrap()
     }
 
     /// A release whose failed gates are waived, and which is signed.
@@ -121,13 +127,15 @@ impl Team {
         eventually(PATIENCE, || async {
             for _ in 0..20 {
                 let user = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let input = json!({ "name": "user_id", "datatype": "INT64", "shape": [1, 1], "data": [user] });
-                let request = self.http.post(&url).bearer_auth(&self.viewer).json(&json!({ "inputs": [input] }));
+                let inputs = json!([
+                    { "name": "user_id", "datatype": "INT64", "shape": [1, 1], "data": [user] },
+                    { "name": "user_country", "datatype": "BYTES", "shape": [1, 1], "data": ["US"] },
+                ]);
+                let request = self.http.post(&url).bearer_auth(&self.viewer).json(&json!({ "inputs": inputs }));
                 // A canary may fail: that is what some of these releases are about.
                 request.send().await.unwrap().bytes().await.unwrap();
             }
-            let path = format!("/crosstie/v1/releases/{id}");
-            let (_, release) = self.ask(Method::GET, &path, &self.viewer, Value::Null).await;
+            let release = self.release(id).await;
             if holds(&release) { Ok(release) } else { Err(release) }
         })
         .await
@@ -155,8 +163,10 @@ impl Scorer {
         format!(
             "version: 1
 url: http://127.0.0.1:{}{path}
-inputs: [{{ name: user_id, datatype: INT64, shape: [-1, 1] }}]
-request: {{ user: \"${{user_id}}\" }}
+inputs:
+  - {{ name: user_id, datatype: INT64, shape: [-1, 1] }}
+  - {{ name: user_country, datatype: BYTES, shape: [-1, 1] }}
+request: {{ user: \"${{user_id}}\", country: \"${{user_country}}\" }}
 outputs: [{{ name: score, datatype: FP64, shape: [-1, 1] }}]
 response: {{ score: /score }}
 features: {{ user_country: /country }}
