@@ -35,9 +35,10 @@ impl Evidence {
         // With the odds `o` of p0 those of an alternative are `r o`, so the canary's event has the likelihood ratio
         // r (1 + o) / (1 + r o), and stable's the same without the first r.
         let odds = share * (1.0 + tolerance) / (1.0 - share);
+        let log_1_plus_odds = odds.ln_1p();
         let all = (stable + canary) as f64;
         for (log_product, risk) in self.log_products.iter_mut().zip(RELATIVE_RISKS) {
-            *log_product += canary as f64 * risk.ln() + all * (odds.ln_1p() - (risk * odds).ln_1p());
+            *log_product += canary as f64 * risk.ln() + all * (log_1_plus_odds - (risk * odds).ln_1p());
         }
         self.log_highest = self.log_highest.max(self.log_mean());
     }
