@@ -96,8 +96,9 @@ class Store:
 
 
 def newest(folder, key):
-    """The newest row of each `key`."""
+    """The newest row of each `key` that is known by now."""
     table = pq.read_table(folder)
+    table = table.filter(pc.less_equal(table["created_at"], datetime.datetime.now(datetime.UTC)))
     table = table.sort_by([(key, "ascending"), ("event_time", "ascending"), ("created_at", "ascending")])
     keys = table[key].to_numpy(zero_copy_only=False)
     return table.take(pa.array(np.flatnonzero(np.append(keys[1:] != keys[:-1], True))))

@@ -31,10 +31,10 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    /// Starts it, with its standard output in `<logs>/<name>.jsonl` and its complaints beside that.
-    pub(crate) fn start(name: &str, command: &mut Command, logs: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(logs).with_context(|| format!("create {}", logs.display()))?;
-        let said = logs.join(format!("{name}.jsonl"));
+    /// Starts it, with its standard output in `<folder>/<name>.jsonl` and its complaints beside that.
+    pub(crate) fn start(name: &str, command: &mut Command, folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        let said = folder.join(format!("{name}.jsonl"));
         command.stdin(Stdio::piped()).stdout(File::create(&said)?).stderr(File::create(said.with_extension("err"))?);
         let child = command.spawn().with_context(|| format!("start {}", display(command)))?;
         Ok(Self { name: name.to_owned(), child, said, stays: false })

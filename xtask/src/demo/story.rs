@@ -120,7 +120,7 @@ impl Story {
     pub(crate) fn helper(&self, name: &str, script: &Path, arguments: &[&str]) -> anyhow::Result<Helper> {
         let mut command = self.script(script, arguments);
         self.surround(&mut command);
-        Helper::start(name, &mut command, self.runner.logs())
+        Helper::start(name, &mut command, &self.dir.join("state/said"))
     }
 
     /// Keeps a helper until the story ends.

@@ -83,7 +83,7 @@ fn went_through(
     version: u32,
 ) -> anyhow::Result<()> {
     let name = version_name(version);
-    rollout::print(release);
+    rollout::print(release, told.stable);
     let is_done = text_at(release, "/stage") == "done";
     let alias = in_production(story)?;
     let ledger = story.ledger_mut();

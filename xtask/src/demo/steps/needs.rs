@@ -87,8 +87,7 @@ pub(super) fn trained(story: &mut Story, told: &mut Told) -> anyhow::Result<Opti
     if !told.done.insert(Need::Trained) {
         return Ok(None);
     }
-    // The legacy server answers the evaluation rows one by one, so there are no more of them than it takes.
-    let took = train(story, told, &["-p", "rounds=30", "-p", "evaluation-rows=2000"])?;
+    let took = train(story, told, &["-p", "rounds=30"])?;
     told.version = newest(story)?;
     Ok(Some(took))
 }

@@ -12,8 +12,8 @@ use crate::demo::story::{Story, text_at};
 use crate::output;
 use crate::time::{Stopwatch, pause};
 
-/// A page is delivered by the next round of the alerts.
-const PAGED_WITHIN: Duration = Duration::from_secs(15);
+/// An alert is delivered by the next round of them.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
 /// More versions than the story has.
 const MOST_STEPS_BACK: usize = 4;
 
@@ -49,31 +49,37 @@ fn by_itself(story: &mut Story, told: &mut Told, faulty: u32) -> anyhow::Result<
     // Who was on it is served by stable again.
     pause(Duration::from_secs(2));
     let report = live::finish(told, callers)?;
-    rollout::print(&release);
+    rollout::print(&release, told.stable);
     let reason = text_at(&release, "/reason");
     story.ledger_mut().check(
         text_at(&release, "/stage") == "rolled_back",
         format!("it is rolled back by itself: {reason}"),
         || format!("{}: {reason}, {}", text_at(&release, "/stage"), release["rollout"]),
     );
-    took(story, &release);
+    took(story, told, &release, faulty, &report);
     served(story, told, faulty, &report)?;
-    paged(story, faulty)?;
+    told_of(story, faulty)?;
     rollout::choose(story, told, Way::Steps)
 }
 
-/// How much it took to find out.
-fn took(story: &mut Story, release: &Value) {
+/// How much it took to find out, and to be rid of it.
+fn took(story: &mut Story, told: &Told, release: &Value, faulty: u32, report: &Value) {
     let shares = rollout::shares(release);
     let sum = |field: &str| shares.iter().filter_map(|share| share["canary"][field].as_u64()).sum::<u64>();
-    let points = release.pointer("/rollout/points").and_then(Value::as_array).cloned().unwrap_or_default();
-    let first = points.iter().find(|point| rollout::percent(&point["weight"]).is_some_and(|weight| weight > 0.0));
-    let seconds = first.and_then(|point| rollout::seconds_between(&point["at"], &release["updated_at"]));
+    let seconds = rollout::seconds_between(&release["approvals"][0]["at"], &release["updated_at"]);
     let (requests, failed) = (sum("requests"), sum("failed_requests"));
-    story.ledger_mut().measure(
-        "sent back after",
-        format!("{requests} requests to it, {failed} of them failed, in {:.1} s", seconds.unwrap_or(f64::NAN)),
+    let ledger = story.ledger_mut();
+    ledger.measure(
+        "from approval to rollback",
+        format!("{:.1} s, {requests} requests to the canary, {failed} of them failed", seconds.unwrap_or(f64::NAN)),
     );
+    let failed = report["failed"].as_u64().unwrap_or_default();
+    ledger.measure(
+        "callers who met it, until gateways had followed",
+        format!("{} requests, {failed} of them failed", failed + live::answers(report, faulty)),
+    );
+    let served = live::answers(report, told.stable);
+    ledger.measure("and meanwhile stable served", format!("{served} requests"));
 }
 
 /// Only those whom the canary was given to felt anything, and not for long.
@@ -100,20 +106,22 @@ fn served(story: &mut Story, told: &Told, faulty: u32, report: &Value) -> anyhow
     Ok(())
 }
 
-fn paged(story: &mut Story, faulty: u32) -> anyhow::Result<()> {
+fn told_of(story: &mut Story, faulty: u32) -> anyhow::Result<()> {
     let name = version_name(faulty);
     let is_it = |message: &Value| {
         let body = &message["body"];
-        body["severity"] == "page" && body["status"] == "firing" && body.to_string().contains(&name)
+        body["status"] == "firing" && body.to_string().contains(&name)
     };
     let watch = Stopwatch::start();
-    while !story.said("receiver").iter().any(is_it) && watch.elapsed() < PAGED_WITHIN {
+    while !story.said("receiver").iter().any(is_it) && watch.elapsed() < DELIVERED_WITHIN {
         pause(Duration::from_millis(100));
     }
     let said = story.said("receiver");
     let message = said.iter().find(|message| is_it(message));
     let summary = message.map_or(String::new(), |message| text_at(message, "/body/summary"));
-    story.ledger_mut().check(message.is_some(), format!("somebody is paged: {summary}"), || format!("{said:?}"));
+    story
+        .ledger_mut()
+        .check(message.is_some(), format!("an alert says so at the webhook: {summary}"), || format!("{said:?}"));
     Ok(())
 }
 

@@ -79,20 +79,20 @@ pub(super) fn shares(release: &Value) -> Vec<Value> {
 }
 
 /// Steps, shares, latencies and evidence, as a table.
-pub(super) fn print(release: &Value) {
-    let stable = text_at(release, "/rollout/stable");
-    let canary = text_at(release, "/version");
+pub(super) fn print(release: &Value, stable: u32) {
     output::line(format!(
-        "         intended | real, of entities and requests | requests: version {stable}, {canary} | failed | p95 | E: errors, slow | excess <="
+        "         intended | real, of entities and of requests | requests: {}, {} | failed | p95 | E: errors, slow | \
+         excess",
+        version_name(stable),
+        text_at(release, "/version"),
     ));
     for share in shares(release) {
-        let step = &share["step"];
         let points = release.pointer("/rollout/points").and_then(Value::as_array).cloned().unwrap_or_default();
         let last = points.iter().rfind(|point| percent(&point["weight"]) == percent(&share["intended"]));
         let number = |name: &str| last.and_then(|point| point[name].as_f64()).unwrap_or(f64::NAN);
         let arm = |arm: &str, field: &str| text_at(&share, &format!("/{arm}/{field}"));
         output::line(format!(
-            "         step {step}: {} | {}, {} | {}, {} | {}, {} | {}, {} | {:.2e}, {:.2e} | {:.2} %",
+            "         {} | {}, {} | {}, {} | {}, {} | {}, {} | {:.2e}, {:.2e} | at most {:.2} %",
             shown_percent(&share["intended"]),
             shown_percent(&share["of_entities"]),
             shown_percent(&share["of_requests"]),
