@@ -103,7 +103,9 @@ pub struct Acknowledgement {
     pub gateway: String,
     /// When it was last heard, in database time.
     pub seen_at: Timestamp,
-    /// Whether that is recent enough to wait for it.
+    /// Since when it says the same.
+    pub changed_at: Timestamp,
+    /// Whether it was heard recently enough to be waited for.
     pub live: bool,
     /// What it serves of the model, if it has heard of it.
     pub model: Option<ModelReport>,

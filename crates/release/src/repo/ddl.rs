@@ -89,6 +89,7 @@ CREATE INDEX crosstie_ix_traffic_release ON crosstie_traffic (release_id, revisi
 CREATE TABLE crosstie_gateway (
     id TEXT NOT NULL PRIMARY KEY,
     seen_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
     status TEXT NOT NULL
 );
 

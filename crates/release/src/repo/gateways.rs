@@ -15,34 +15,47 @@ pub(crate) async fn put(tx: &mut Transaction, report: &GatewayReport, now: Times
     let before = tx.row("SELECT status FROM crosstie_gateway WHERE id = $1", params![&report.gateway]).await?;
     let before: Option<String> = before.map(|row| row.get("status")).transpose()?;
     tx.execute(
-        "INSERT INTO crosstie_gateway (id, seen_at, status) VALUES ($1, $2, $3) \
-         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, status = excluded.status",
+        "INSERT INTO crosstie_gateway (id, seen_at, changed_at, status) VALUES ($1, $2, $2, $3) \
+         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, status = excluded.status, \
+         changed_at = CASE WHEN crosstie_gateway.status = excluded.status THEN crosstie_gateway.changed_at \
+         ELSE excluded.changed_at END",
         params![&report.gateway, now, &status],
     )
     .await?;
     Ok(before.is_none_or(|before| before != status))
 }
 
+/// What a gateway said last.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    report: GatewayReport,
+    seen_at: Timestamp,
+    changed_at: Timestamp,
+}
+
 /// The gateways heard since `since`, with what they said and when.
-pub(crate) async fn heard(tx: &mut Transaction, since: Timestamp) -> Result<Vec<(GatewayReport, Timestamp)>, Error> {
-    let sql = "SELECT seen_at, status FROM crosstie_gateway WHERE seen_at >= $1 ORDER BY id";
+pub(crate) async fn heard(tx: &mut Transaction, since: Timestamp) -> Result<Vec<Heard>, Error> {
+    let sql = "SELECT seen_at, changed_at, status FROM crosstie_gateway WHERE seen_at >= $1 ORDER BY id";
     let rows = tx.rows(sql, params![since]).await?;
     rows.iter()
-        .map(|row| Ok((from_json("a gateway's status", &row.get::<String>("status")?)?, row.get("seen_at")?)))
+        .map(|row| {
+            Ok(Heard {
+                report: from_json("a gateway's status", &row.get::<String>("status")?)?,
+                seen_at: row.get("seen_at")?,
+                changed_at: row.get("changed_at")?,
+            })
+        })
         .collect()
 }
 
 /// The same, as it concerns `model`.
-pub(crate) fn acknowledgements(
-    heard: &[(GatewayReport, Timestamp)],
-    model: &ModelName,
-    now: Timestamp,
-) -> Vec<Acknowledgement> {
-    let of = |(report, seen_at): &(GatewayReport, Timestamp)| Acknowledgement {
-        gateway: report.gateway.clone(),
-        seen_at: *seen_at,
-        live: now.since(*seen_at) <= LIVE,
-        model: report.models.get(model).cloned(),
+pub(crate) fn acknowledgements(heard: &[Heard], model: &ModelName, now: Timestamp) -> Vec<Acknowledgement> {
+    let of = |heard: &Heard| Acknowledgement {
+        gateway: heard.report.gateway.clone(),
+        seen_at: heard.seen_at,
+        changed_at: heard.changed_at,
+        live: now.since(heard.seen_at) <= LIVE,
+        model: heard.report.models.get(model).cloned(),
     };
     heard.iter().map(of).collect()
 }

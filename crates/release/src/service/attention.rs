@@ -10,9 +10,13 @@ use types::{Duration, ModelVersion, Timestamp};
 
 use super::{Service, look::judgement};
 use crate::{
-    Assignment, Attention, AttentionKind, Error, GatewayReport, Release, Stage,
+    Assignment, Attention, AttentionKind, Error, Release, Stage,
     machine::Cause,
-    repo::{self, gateways, rollouts, traffic},
+    repo::{
+        self,
+        gateways::{self, Heard},
+        rollouts, traffic,
+    },
 };
 
 /// How long gateways may take to follow: loading a large model takes half a minute.
@@ -40,7 +44,7 @@ struct Seen {
     now: Timestamp,
     /// What serves every model, and when that was decided.
     serving: Vec<(Assignment, Timestamp)>,
-    heard: Vec<(GatewayReport, Timestamp)>,
+    heard: Vec<Heard>,
     releases: Vec<Attention>,
 }
 
@@ -131,19 +135,16 @@ fn of_release(release: &Release, numbers: impl Fn() -> serde_json::Value) -> Opt
     })
 }
 
-/// The live gateways that do not follow what was decided.
-fn unsettled(
-    assignment: &Assignment,
-    decided_at: Timestamp,
-    heard: &[(GatewayReport, Timestamp)],
-    now: Timestamp,
-) -> Option<Attention> {
+/// The live gateways that do not follow what was decided, and have said so for long enough. One that was just started has
+/// its time to load what it serves, however long ago that was decided.
+fn unsettled(assignment: &Assignment, decided_at: Timestamp, heard: &[Heard], now: Timestamp) -> Option<Attention> {
     if now.since(decided_at) <= SETTLES_WITHIN {
         return None;
     }
     let behind: Vec<_> = gateways::acknowledgements(heard, &assignment.model, now)
         .into_iter()
         .filter(|gateway| gateway.live && !gateway.follows(assignment.revision))
+        .filter(|gateway| now.since(gateway.changed_at) > SETTLES_WITHIN)
         .collect();
     let serving = assignment.canary.as_ref().map(|canary| &canary.pinned).or(assignment.stable.as_ref())?;
     let names: Vec<_> = behind.iter().map(|gateway| gateway.gateway.as_str()).collect();

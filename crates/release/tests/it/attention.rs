@@ -7,7 +7,7 @@ use release::{Attention, AttentionKind, Stage, shadow};
 use types::{Duration, Value};
 
 use crate::{
-    fleet::Fleet,
+    fleet::{Fleet, Gateway},
     world::{operator, version},
 };
 
@@ -97,6 +97,20 @@ on_both! {
         fleet.seconds(2).await;
         assert!(fleet.report(id).await.settled_at.is_some());
         assert_eq!(attention(&fleet).await, []);
+        fleet.stop().await;
+    }
+
+    async fn a_gateway_that_was_just_started_has_its_time_to_load(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        fleet.seconds(90).await;
+        assert_eq!(attention(&fleet).await, [], "everybody follows what was decided long ago");
+        let mut young = Gateway::new("young");
+        young.is_stuck = true;
+        fleet.gateways.push(young);
+        fleet.seconds(50).await;
+        assert_eq!(attention(&fleet).await, []);
+        fleet.seconds(20).await;
+        assert_eq!(kinds(&attention(&fleet).await), [AttentionKind::Unsettled]);
         fleet.stop().await;
     }
 
