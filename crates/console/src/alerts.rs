@@ -1,6 +1,6 @@
 //! Alerts: what fires now, what was resolved lately, and whether those who should know were reached.
 
-use ::alerts::{Alert, Delivery, Filter, Status};
+use alerts::{Alert, Delivery, Filter, Status};
 use axum::extract::State;
 use maud::{Markup, html};
 use types::Timestamp;
@@ -86,7 +86,7 @@ fn told(deliveries: &[Delivery], now: Timestamp) -> Markup {
         }
     }
     html! {
-        @if last.is_empty() { span.note { "no route" } }
+        @if last.is_empty() { span.note.nowrap { "no route" } }
         @for delivery in last {
             div.nowrap {
                 @if let Some(at) = delivery.delivered_at { span.badge.good { (delivery.status) } " " (delivery.receiver) " " span.note { (show::ago(at, now)) } }

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use identity::AuditFilter;
 use maud::{Markup, html};
-use types::{AuditEntry, Timestamp};
+use release::ReleaseId;
+use types::{AuditEntry, Digest, Timestamp};
 
 use crate::{
-    Answer, ConsoleState,
+    Answer, ConsoleState, address,
     evidence::evidence,
     page::{Pace, Page},
     show,
@@ -38,7 +39,7 @@ pub(crate) fn table(trail: &[AuditEntry], now: Timestamp) -> Markup {
                                 td { (show::ago(entry.at, now)) }
                                 td { (entry.principal) }
                                 td { code { (entry.action) } }
-                                td { (entry.subject) }
+                                td { (subject(&entry.subject)) }
                                 td { details { summary { "detail" } (evidence(&entry.detail)) } }
                             }
                         }
@@ -46,6 +47,16 @@ pub(crate) fn table(trail: &[AuditEntry], now: Timestamp) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What it was done to; releases and versions have pages.
+fn subject(subject: &str) -> Markup {
+    let release = subject.strip_prefix("release ").and_then(|id| id.parse::<ReleaseId>().ok());
+    html! {
+        @if let Some(id) = release { a href=(address::release(id)) { (subject) } }
+        @else if let Ok(digest) = Digest::parse(subject) { (show::digest(&digest)) }
+        @else { (subject) }
     }
 }
 

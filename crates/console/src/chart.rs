@@ -21,6 +21,8 @@ const BOTTOM: f64 = 40.0;
 const MOST_POINTS: usize = 240;
 /// Names closer than this cannot be read.
 const LINE_HEIGHT: f64 = 14.0;
+/// What the name of a mark takes.
+const NAME_WIDTH: f64 = 52.0;
 
 /// What a chart shows.
 #[derive(Debug)]
@@ -109,10 +111,7 @@ impl Chart {
             svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(self.description) {
                 (self.axes(&x, &y))
                 (self.limits(&y))
-                @for mark in &self.marks {
-                    line.mark x1=(px(x.at(mark.at))) x2=(px(x.at(mark.at))) y1=(px(TOP)) y2=(px(HEIGHT - BOTTOM)) {}
-                    text.mark x=(px(x.at(mark.at) + 4.0)) y=(px(TOP - 7.0)) { (mark.name) }
-                }
+                (self.marks(&x))
                 @for (index, (line, points)) in lines.iter().enumerate() {
                     @let class = format!("line line{index} {}", if matches!(line.look, Look::Dashed) { "dashed" } else { "" });
                     path class=(class) d=(path(points, &x, &y)) {}
@@ -140,6 +139,19 @@ impl Chart {
             }
             text.axis x=(px(WIDTH - RIGHT)) y=(px(HEIGHT - 6.0)) text-anchor="end" { (self.x) }
             text.axis x=(px(LEFT)) y=(px(HEIGHT - 6.0)) { (self.y) }
+        }
+    }
+
+    /// Where two marks are too close for both names, the later one is named: it is what holds.
+    fn marks(&self, x: &Linear) -> Markup {
+        let places: Vec<f64> = self.marks.iter().map(|mark| x.at(mark.at)).collect();
+        html! {
+            @for (index, (mark, place)) in self.marks.iter().zip(&places).enumerate() {
+                line.mark x1=(px(*place)) x2=(px(*place)) y1=(px(TOP)) y2=(px(HEIGHT - BOTTOM)) {}
+                @if places.get(index + 1).is_none_or(|next| next - place >= NAME_WIDTH) {
+                    text.mark x=(px(place + 4.0)) y=(px(TOP - 7.0)) { (mark.name) }
+                }
+            }
         }
     }
 
@@ -200,10 +212,8 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .chunks(size)
         .filter_map(|chunk| chunk.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1)))
         .collect();
-    if let (Some(last), Some(end)) = (kept.last(), points.last()) {
-        if last != end {
-            kept.push(*end);
-        }
+    if let Some(end) = points.last().filter(|end| kept.last() != Some(end)) {
+        kept.push(*end);
     }
     kept
 }
@@ -248,6 +258,15 @@ mod tests {
         let scale = Logarithmic::over([1.0, 400.0, 200.0].into_iter(), HEIGHT - BOTTOM, TOP);
         assert!(scale.at(400.0) < scale.at(200.0), "upwards is more");
         assert!(shown.contains(&format!("cy=\"{}\"", px(scale.at(400.0)))), "{shown}");
+    }
+
+    #[test]
+    fn of_two_marks_on_top_of_each_other_the_later_is_named() {
+        let mark = |at, name: &str| Mark { at, name: name.to_owned() };
+        let marks = vec![mark(0.0, "shadow"), mark(1.0, "5 %"), mark(90.0, "25 %")];
+        let shown = Chart { marks, ..chart(vec![(0.0, 1.0), (100.0, 1.0)]) }.draw().into_string();
+        assert!(!shown.contains(">shadow<") && shown.contains(">5 %<") && shown.contains(">25 %<"), "{shown}");
+        assert_eq!(shown.matches("<line class=\"mark\"").count(), 3);
     }
 
     #[test]

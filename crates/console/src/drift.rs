@@ -1,6 +1,6 @@
 //! Drift of a model: what holds now, each feature's way over the last windows, and every segment at one glance.
 
-use ::drift::{Comparison, DriftReport, Finding, Segment, State, WindowSummary};
+use drift::{Comparison, DriftReport, Finding, Segment, State, WindowSummary};
 use maud::{Markup, html};
 use types::Timestamp;
 

@@ -36,9 +36,14 @@ fn at_depth(value: &Value, depth: u32) -> Markup {
 fn pairs(keys: &Map<String, Value>, depth: u32) -> Markup {
     html! {
         dl {
-            @for (key, value) in keys { div { dt { (key) } dd { (at_depth(value, depth + 1)) } } }
+            @for (key, value) in keys { div.wide[is_table(value)] { dt { (key) } dd { (at_depth(value, depth + 1)) } } }
         }
     }
+}
+
+/// Whether `value` is shown as a table, which wants the whole width.
+fn is_table(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_object))
 }
 
 fn list(items: &[Value], depth: u32) -> Markup {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::alerts::Alert;
+use alerts::Alert;
 use axum::extract::State;
 use maud::{Markup, html};
 use release::{Assignment, Filter, Release, RolloutReport, Stage};

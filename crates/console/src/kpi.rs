@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ::drift::{KpiRow, Segment};
+use drift::{KpiRow, Segment};
 use maud::{Markup, html};
 use types::Timestamp;
 

@@ -23,7 +23,10 @@ pub(crate) async fn release(State(state): State<ConsoleState>, Path(id): Path<St
     let trail = state.identity.trail(filter).await?;
     let report = state.releases.rollout(id).await?;
     let attention = state.releases.attention().await?;
-    let attention: Vec<_> = attention.iter().filter(|matter| matter.release == id).collect();
+    // What ended it stands on top already.
+    let is_said = |summary: &str| release.reason.as_ref().is_some_and(|reason| summary.contains(reason.as_str()));
+    let attention: Vec<_> =
+        attention.iter().filter(|matter| matter.release == id && !is_said(&matter.summary)).collect();
     let now = state.clock.now();
     let what = if release.kind == Kind::Rollback { "Rollback" } else { "Release" };
     let body = html! {
@@ -86,7 +89,7 @@ fn gate(release: &Release, report: &GateReport, now: Timestamp) -> Markup {
     let waiver = release.waivers.iter().rev().find(|waiver| waiver.gate == report.gate && waiver.until > now);
     html! {
         // What stopped a release is what its reader came for.
-        details.gate data-key=(report.gate) open[report.verdict == Verdict::Failed] {
+        details.gate data-key=(report.gate) open[report.verdict == Verdict::Failed && waiver.is_none()] {
             summary {
                 strong { (report.gate) } " " (show::verdict(report.verdict))
                 @if let Some(waiver) = waiver { " " span.badge.waiting { "waived by " (waiver.principal) } }

@@ -57,7 +57,7 @@ fn hold_of(hold: &Hold) -> Markup {
             dl {
                 div {
                     dt { "Time" }
-                    dd { (bars::progress(done(held.0, held.1))) " " (hold.held.approximate()) " of " (hold.duration.approximate()) }
+                    dd { (bars::progress(done(held.0, held.1))) " " (show::seconds(hold.held)) " of " (hold.duration.approximate()) }
                 }
                 @if hold.min_requests > 0 {
                     div {
@@ -185,11 +185,8 @@ fn judgement(analysis: &Judgement) -> Markup {
 }
 
 fn course(report: &RolloutReport, threshold: Option<f64>) -> Markup {
-    let line = |name: &str, look, value: fn(&Point) -> f64| Line {
-        name: name.to_owned(),
-        look,
-        points: report.points.iter().map(|point| (point.canary_requests as f64, value(point))).collect(),
-    };
+    let line =
+        |name: &str, look, value: fn(&Point) -> f64| Line { name: name.to_owned(), look, points: along(report, value) };
     let is_judged = |e: fn(&Judgement) -> Option<f64>| report.analysis.as_ref().is_none_or(|now| e(now).is_some());
     let mut lines = Vec::new();
     if is_judged(|now| now.e_errors) {
@@ -213,7 +210,7 @@ fn course(report: &RolloutReport, threshold: Option<f64>) -> Markup {
 }
 
 fn bound(report: &RolloutReport) -> Markup {
-    let points = report.points.iter().map(|point| (point.canary_requests as f64, point.excess_bound)).collect();
+    let points = along(report, |point| point.excess_bound);
     let limit = report.analysis.as_ref().map(|now| Limit {
         at: now.max_excess,
         name: format!("below {}: may go on", show::share(now.max_excess)),
@@ -229,6 +226,13 @@ fn bound(report: &RolloutReport) -> Markup {
         marks: marks(report),
     }
     .draw()
+}
+
+/// A value over the candidate's requests. Before the first of them nothing is known: E is 1, and so is the bound.
+fn along(report: &RolloutReport, value: fn(&Point) -> f64) -> Vec<(f64, f64)> {
+    let known = report.points.iter().map(|point| (point.canary_requests as f64, value(point)));
+    let begins_late = report.points.first().is_some_and(|first| first.canary_requests > 0);
+    begins_late.then_some((0.0, 1.0)).into_iter().chain(known).collect()
 }
 
 /// Where the share changed.

@@ -82,6 +82,11 @@ pub(crate) fn percent(percent: Percent) -> String {
     share(percent.fraction())
 }
 
+/// A length of time to the second, for what is counted in seconds.
+pub(crate) fn seconds(duration: Duration) -> String {
+    Duration::from_micros(duration.as_micros() / 1_000_000 * 1_000_000).approximate()
+}
+
 /// How long an answer took.
 pub(crate) fn latency(latency: Duration) -> String {
     let millis = latency.as_micros() as f64 / 1_000.0;

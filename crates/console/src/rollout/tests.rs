@@ -16,8 +16,7 @@ fn percent(percent: f64) -> Percent {
     Percent::new(percent).unwrap()
 }
 
-/// A canary at 25 %, after a shadow and 5 %.
-fn report() -> RolloutReport {
+fn declared() -> Vec<Step> {
     let declared: Rollout = serde_json::from_value(json!({ "steps": [
         { "shadow": { "duration": "10m" } },
         { "set_weight": 5 },
@@ -27,6 +26,11 @@ fn report() -> RolloutReport {
         { "set_weight": 100 },
     ]}))
     .unwrap();
+    declared.steps
+}
+
+/// A canary at 25 %, after a shadow and 5 %.
+fn report() -> RolloutReport {
     let progress = |step: u32| match step {
         0..=3 => StepProgress::Done,
         4 => StepProgress::Current,
@@ -63,7 +67,7 @@ fn report() -> RolloutReport {
         version: ModelVersion::parse("click-ranker/2").unwrap(),
         stable: Some(1),
         steps: (0..)
-            .zip(declared.steps)
+            .zip(declared())
             .map(|(step, declared)| StepReport { step, declared, progress: progress(step) })
             .collect(),
         hold: Some(Hold {
@@ -100,6 +104,7 @@ fn report() -> RolloutReport {
         acknowledgements: vec![Acknowledgement {
             gateway: "here".to_owned(),
             seen_at: now(),
+            changed_at: now(),
             live: true,
             model: Some(ModelReport { revision: 7, settled: true, failed: [(3, "no such <file>".to_owned())].into() }),
         }],
