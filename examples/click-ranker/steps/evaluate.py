@@ -1,8 +1,8 @@
 """Scores the logged model on the days that it has not seen, and keeps those rows with the run.
 
-By convention the run then has, as artifacts, `evaluation/evaluation.parquet` (keys, time, label `clicked`, and every
-feature as used) and `evaluation/metrics.json`. The release's `quality` gate scores the same rows again from there, so
-nobody has to believe these numbers.
+By convention the run then has, as artifacts, `evaluation/evaluation.parquet` (keys, time, label `clicked`, every
+feature as used, and the `score`, which live answers are compared with) and `evaluation/metrics.json`. The release's
+`quality` gate scores the same rows again from there, so nobody has to believe these numbers.
 """
 
 import argparse
@@ -44,6 +44,7 @@ def main():
         mlflow.log_metrics(metrics)
         mlflow.set_tag("crosstie.label", LABEL)
         table = pa.Table.from_pandas(rows[[*KEYS, TIME, LABEL, *FEATURES]], preserve_index=False)
+        table = table.append_column("score", pa.array(scores, pa.float64()))
         pq.write_table(table, folder / "evaluation.parquet", compression="zstd")
         report = {"rows": len(rows), "label": LABEL, "score": "probabilities[1]", **metrics, "customers": segments}
         (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n")

@@ -8,9 +8,11 @@ use drift::{BoxError, KpiDef, Policy, ReferenceRows, References, Watched, Watche
 use release::{ModelFile, PortError, model_file::Drift};
 use types::{Duration, ErrorKind, ModelVersion};
 
-use super::gates::Evaluations;
+use super::gates::{Evaluation, Evaluations};
 use crate::project::ProjectStore;
 
+/// The column of the evaluation data with the model's own answers, if the run wrote them.
+const SCORE: &str = "score";
 /// The window of KPIs of a model whose drift nobody asked about.
 const UNWATCHED: Duration = Duration::from_secs(3_600);
 
@@ -25,7 +27,10 @@ pub(crate) struct TrainingData {
 impl References for TrainingData {
     async fn reference(&self, version: &ModelVersion) -> Result<Option<ReferenceRows>, BoxError> {
         match self.evaluations.of(version).await {
-            Ok(evaluation) => Ok(Some(ReferenceRows { columns: evaluation.rows, score: None })),
+            Ok(Evaluation { rows, .. }) => {
+                let score = rows.column_by_name(SCORE).map(|_| SCORE.to_owned());
+                Ok(Some(ReferenceRows { columns: rows, score }))
+            }
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -37,7 +42,7 @@ fn is_absent(error: &PortError) -> bool {
     matches!(error.kind, ErrorKind::NotFound | ErrorKind::FailedPrecondition)
 }
 
-/// The models that have a stable version and a declaration.
+/// The versions that serve, stable and canary, of models that have a declaration.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) releases: release::Service,
@@ -49,11 +54,12 @@ impl Watched for Serving {
     async fn watched(&self) -> Result<Vec<WatchedModel>, BoxError> {
         let mut watched = Vec::new();
         for assignment in self.releases.assignments().await? {
-            let Some(stable) = &assignment.stable else { continue };
-            let project = self.projects.by_digest(stable.project_digest).await?;
-            if let Some(declared) = project.models.get(&assignment.model) {
-                let version = ModelVersion::new(assignment.model.clone(), stable.version);
-                watched.push(of_declaration(version, declared));
+            for pinned in assignment.stable.iter().chain(assignment.canary.iter().map(|canary| &canary.pinned)) {
+                let project = self.projects.by_digest(pinned.project_digest).await?;
+                if let Some(declared) = project.models.get(&assignment.model) {
+                    let version = ModelVersion::new(assignment.model.clone(), pinned.version);
+                    watched.push(of_declaration(version, declared));
+                }
             }
         }
         Ok(watched)

@@ -11,7 +11,7 @@ mod quality;
 mod schema;
 mod tensors;
 
-pub(crate) use evaluation::Evaluations;
+pub(crate) use evaluation::{Evaluation, Evaluations};
 pub(crate) use latency::Latency;
 pub(crate) use lineage::Lineage;
 pub(crate) use parity::Parity;

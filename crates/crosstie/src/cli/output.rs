@@ -1,11 +1,12 @@
 //! The one place that prints: what a command did, as text or JSON, its problems with their source, and its failure.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "printing for people and programs happens here and nowhere else"
-)]
+#![expect(clippy::print_stderr, reason = "printing for people and programs happens here and nowhere else")]
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{
+    fmt, fs,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use api::system::ProjectProblem;
 use comfy_table::{Table, presets};
@@ -29,16 +30,16 @@ impl Output {
     /// The command's answer: `value` for programs, `text` for people.
     pub(crate) fn answer<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) {
         if self.json {
-            println!("{}", serde_json::to_string_pretty(value).expect("answers are JSON"));
+            say(format_args!("{}", serde_json::to_string_pretty(value).expect("answers are JSON")));
         } else {
-            println!("{}", text().trim_end());
+            say(format_args!("{}", text().trim_end()));
         }
     }
 
     /// A line of progress for people; silent with `--json`.
     pub(crate) fn progress(self, line: &str) {
         if !self.json {
-            println!("{line}");
+            say(format_args!("{line}"));
         }
     }
 
@@ -48,7 +49,7 @@ impl Output {
             return ExitCode::FAILURE;
         }
         if self.json {
-            println!("{}", json!({ "error": { "message": format!("{error:#}") } }));
+            say(format_args!("{}", json!({ "error": { "message": format!("{error:#}") } })));
         }
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
@@ -57,13 +58,18 @@ impl Output {
     /// The problems of project files, each with its line shown; always the failure [`Told`].
     pub(crate) fn problems(self, dir: &Path, problems: &[ProjectProblem]) -> anyhow::Error {
         if self.json {
-            println!("{}", json!({ "problems": problems }));
+            say(format_args!("{}", json!({ "problems": problems })));
         } else {
             problems.iter().for_each(|problem| eprint!("{}", rendered(dir, problem)));
             eprintln!("{} problem{} found", problems.len(), if problems.len() == 1 { "" } else { "s" });
         }
         Told.into()
     }
+}
+
+/// Prints a line. Who reads it may have seen enough (`| head`), which is no failure of the command.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// The problem with file, line, column and the line itself.
