@@ -153,9 +153,9 @@ fn evidence(report: &RolloutReport) -> Markup {
     html! {
         h3 { "Evidence" }
         p.note {
-            "How much what has happened speaks against version " (report.version.version) ": 1 is nothing"
-            @if let Some(threshold) = threshold { "; at " (Unit::Factor.write(threshold)) " it is sent back by itself" }
-            ". It may be looked at at any time."
+            "How much what has happened speaks against version " (report.version.version) ". It begins at 1 or less"
+            @if let Some(threshold) = threshold { "; at " (Unit::Factor.write(threshold)) " the version is sent back by itself" }
+            ". It holds at any time, so looking at it often does no harm."
         }
         div.panel.scroll { (course(report, threshold)) }
         p.note {
@@ -228,11 +228,9 @@ fn bound(report: &RolloutReport) -> Markup {
     .draw()
 }
 
-/// A value over the candidate's requests. Before the first of them nothing is known: E is 1, and so is the bound.
+/// A value over the candidate's requests.
 fn along(report: &RolloutReport, value: fn(&Point) -> f64) -> Vec<(f64, f64)> {
-    let known = report.points.iter().map(|point| (point.canary_requests as f64, value(point)));
-    let begins_late = report.points.first().is_some_and(|first| first.canary_requests > 0);
-    begins_late.then_some((0.0, 1.0)).into_iter().chain(known).collect()
+    report.points.iter().map(|point| (point.canary_requests as f64, value(point))).collect()
 }
 
 /// Where the share changed.
