@@ -7,6 +7,7 @@
 
 mod console;
 mod durability;
+mod faults;
 mod program;
 mod project_files;
 mod starting;
