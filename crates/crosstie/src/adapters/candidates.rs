@@ -66,7 +66,12 @@ impl Candidates for Frozen {
     }
 }
 
-/// The registry's error, of its kind and with its message.
+/// The registry's error, of its kind. What it says of the caller's doing is the message; its own failures are a cause.
 pub(crate) fn from_registry(error: registry::Error) -> PortError {
-    PortError::because(error.kind(), "the registry did not answer", error)
+    let kind = error.kind();
+    if matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) {
+        PortError::because(kind, "the registry did not answer", error)
+    } else {
+        PortError::new(kind, error.to_string())
+    }
 }
