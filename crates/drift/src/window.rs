@@ -104,7 +104,7 @@ impl Window {
         let (mut bins, mut news) = (Vec::new(), Vec::new());
         let reference = Arc::clone(&self.reference);
         for (index, feature) in reference.features.iter().enumerate() {
-            let logged = record.features.iter().find(|logged| logged.name == feature.name);
+            let logged = record.features.iter().find(|logged| input_name(&logged.name) == feature.name);
             let value = if feature.is_prediction {
                 answer(record, &feature.name)
             } else {
@@ -206,18 +206,35 @@ impl Window {
     }
 }
 
+/// The input that a logged feature went into: of `user_profile:user_country` the part after the colon.
+fn input_name(logged: &str) -> &str {
+    logged.rsplit_once(':').map_or(logged, |(_, input)| input)
+}
+
+/// What rows are about. The log keeps the request's values beside entity keys; those that are inputs of the model, such as
+/// the device, are no keys: what every third row shares is not what rows hang on.
+pub(crate) fn entity_keys<'r>(
+    record: &'r PredictionRecord,
+    watched: &WatchedModel,
+) -> impl Iterator<Item = &'r String> {
+    record.entities.iter().map(|(name, _)| name).filter(|name| !watched.features.contains(name))
+}
+
 /// The entity keys that rows hang on, and the request.
 fn keys(record: &PredictionRecord, watched: &WatchedModel) -> Vec<Key> {
     let of = |name: &String| Key { name: name.clone(), is_segment: watched.segments.contains(name), ..Key::default() };
-    let entities = record.entities.iter().map(|(name, _)| of(name));
-    entities.chain([Key { name: "request".to_owned(), ..Key::default() }]).collect()
+    let entities = entity_keys(record, watched);
+    entities.map(of).chain([Key { name: "request".to_owned(), ..Key::default() }]).collect()
 }
 
 /// The segment values of a row: entity keys or inputs.
 pub(crate) fn segments(record: &PredictionRecord, watched: &WatchedModel) -> Vec<Segment> {
     let value_of = |name: &String| -> Option<Value> {
         let entity = record.entities.iter().find(|(entity, _)| entity == name).map(|(_, value)| value);
-        let input = || record.features.iter().find(|feature| feature.name == *name).map(|feature| &feature.value);
+        let input = || {
+            let logged = record.features.iter().find(|feature| input_name(&feature.name) == name);
+            logged.map(|feature| &feature.value)
+        };
         entity.or_else(input).cloned()
     };
     let segment = |name: &String| {

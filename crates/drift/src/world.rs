@@ -193,12 +193,16 @@ pub(crate) fn record(row: &Row) -> PredictionRecord {
     let micros = row.at.as_micros().unsigned_abs();
     let time = uuid::Timestamp::from_unix(NoContext, micros / 1_000_000, (micros % 1_000_000) as u32 * 1_000);
     let features = FEATURES.iter().zip(&row.features).map(|(name, value)| LoggedFeature {
-        name: (*name).to_owned(),
+        // As references have it: the view before the colon.
+        name: format!("{}:{name}", if OF_REQUEST.contains(name) { "request" } else { "view" }),
         value: value.clone(),
         event_time: None,
         origin: if OF_REQUEST.contains(name) { "request" } else { "materialized" }.to_owned(),
         digest: None,
     });
+    // The log keeps what only the request knew beside the entity keys.
+    let named = FEATURES.iter().zip(&row.features).filter(|(name, _)| OF_REQUEST.contains(name));
+    let of_request = named.map(|(name, value)| ((*name).to_owned(), value.clone()));
     PredictionRecord {
         id: PredictionId::new(Uuid::new_v7(time), 0),
         at: row.at,
@@ -210,7 +214,10 @@ pub(crate) fn record(row: &Row) -> PredictionRecord {
             ("user_id".to_owned(), Value::Int64(row.user)),
             ("item_id".to_owned(), Value::Int64(row.item)),
             ("customer_id".to_owned(), Value::String(customer(row.customer))),
-        ],
+        ]
+        .into_iter()
+        .chain(of_request)
+        .collect(),
         features: features.collect(),
         outputs: vec![
             ("label".to_owned(), vec![Value::Int64(0)]),

@@ -17,7 +17,7 @@ use crate::{
     metrics::{FINDINGS, SCORE, WINDOW_ROWS},
     reference::Reference,
     repo,
-    window::Window,
+    window::{Window, entity_keys},
 };
 
 /// The most rows that one look takes up; the next goes on where it ended.
@@ -158,7 +158,7 @@ impl Watcher {
                 return Ok(None);
             }
         };
-        let entities: Vec<String> = first.entities.iter().map(|(name, _)| name.clone()).collect();
+        let entities: Vec<String> = entity_keys(first, watched).cloned().collect();
         let of = watched.clone();
         let frozen = blocking(move || Reference::freeze(&rows, &of, &entities, now)).await;
         let reference = Arc::new(frozen.map_err(|error| failed(Arc::new(error)))?);
