@@ -28,6 +28,8 @@ use look::Open;
 const EVERY: Wait = Wait::from_secs(2);
 /// After a look there is a rest of so many times what it took, so that looking costs a tenth of a core at most.
 const REST: u32 = 9;
+/// But no longer than this: what pages must do so within seconds, also from a machine that is busy.
+const LONGEST_REST: Wait = Wait::from_secs(3);
 /// The lease under which one process looks.
 pub(crate) const LEASE: &str = "drift";
 /// How long the lease lasts without renewal.
@@ -101,7 +103,7 @@ impl Watcher {
             }
         }
         metrics.observe(&LOOK_SECONDS, &[], began.elapsed().as_secs_f64());
-        self.rest_until = Instant::now() + began.elapsed() * REST;
+        self.rest_until = Instant::now() + (began.elapsed() * REST).min(LONGEST_REST);
     }
 
     pub(crate) async fn try_pass(&mut self) -> Result<(), Error> {
