@@ -4,7 +4,7 @@
 //! The story uses only what a user has: the command line, the stock clients, and a copy of `examples/click-ranker` in a Git repository of its own.
 //! Every check is counted; the run succeeds only if each of them held.
 
-mod helper;
+mod beside;
 mod http;
 mod ledger;
 mod project;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::helper::Helper;
+use super::beside::Helper;
 use super::ledger::Ledger;
 use crate::process::{Runner, display};
 use crate::setup::python::Environment;

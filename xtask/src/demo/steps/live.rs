@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Told;
-use crate::demo::helper::Helper;
+use crate::demo::beside::Helper;
 use crate::demo::story::Story;
 
 /// Starts callers that go on until they are finished.
