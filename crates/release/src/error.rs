@@ -60,6 +60,19 @@ pub enum Error {
     /// The version serves already.
     #[error("{0} serves already")]
     AlreadyServes(ModelVersion),
+    /// The version serves as something else than it is now.
+    #[error(
+        "{version} serves since release {release}, with other {what} than it has now, and cannot stand beside itself: \
+         register it again, as a new version"
+    )]
+    ServesOtherwise {
+        /// The version.
+        version: ModelVersion,
+        /// The release that it serves by.
+        release: ReleaseId,
+        /// What is not the same.
+        what: &'static str,
+    },
     /// There is nothing to go back to.
     #[error("cannot roll back `{model}`: {reason}")]
     NoWayBack {
@@ -87,9 +100,10 @@ impl Error {
             Self::Database(source) => source.kind(),
             Self::Malformed { .. } => ErrorKind::Internal,
             Self::Freeze { source, .. } => source.kind,
-            Self::GateUnavailable { .. } | Self::AlreadyActive { .. } | Self::NoWayBack { .. } => {
-                ErrorKind::FailedPrecondition
-            }
+            Self::GateUnavailable { .. }
+            | Self::AlreadyActive { .. }
+            | Self::ServesOtherwise { .. }
+            | Self::NoWayBack { .. } => ErrorKind::FailedPrecondition,
             Self::UnknownRelease(_) | Self::NothingServes(_) => ErrorKind::NotFound,
             Self::AlreadyServes(_) => ErrorKind::AlreadyExists,
             Self::Refused(refusal) => refusal.kind(),

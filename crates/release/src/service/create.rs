@@ -13,7 +13,7 @@ use super::{
     sound_waiver,
 };
 use crate::{
-    Candidate, Error, GateReport, Kind, NewWaiver, Refusal, Release, ReleaseId, Stage, Verdict,
+    Candidate, Error, GateReport, Kind, NewWaiver, Pinned, Refusal, Release, ReleaseId, Stage, Verdict,
     machine::{Observation, Progress},
     repo::{self, traffic},
 };
@@ -103,12 +103,8 @@ async fn make_way(
     let version = &candidate.version;
     let id = repo::next_id(tx).await?;
     let serving = traffic::latest(tx, &version.model).await?.and_then(|assignment| assignment.stable);
-    if serving.is_some_and(|stable| {
-        stable.version == version.version
-            && stable.project_digest == candidate.project_digest
-            && stable.artifact_digest == candidate.artifact_digest
-    }) {
-        return Err(Error::AlreadyServes(version.clone()));
+    if let Some(stable) = serving.filter(|stable| stable.version == version.version) {
+        may_stand_in_for_itself(&stable, candidate)?;
     }
     for open in repo::open_of(tx, &version.model).await? {
         if open.stage.is_active() {
@@ -118,6 +114,22 @@ async fn make_way(
         decide(tx, desk, open.id, &superseded).await?;
     }
     Ok(id)
+}
+
+/// Gateways tell versions apart by number: what is rolled out beside a stable version of the same number must be executed
+/// the same way, or all traffic would get it at once. A project that changed elsewhere does no harm.
+fn may_stand_in_for_itself(stable: &Pinned, candidate: &Candidate) -> Result<(), Error> {
+    let version = candidate.version.clone();
+    let otherwise = |what| Error::ServesOtherwise { version: version.clone(), release: stable.release, what };
+    if stable.artifact_digest != candidate.artifact_digest || stable.backend != candidate.backend {
+        Err(otherwise("files"))
+    } else if stable.feature_digests != candidate.feature_digests {
+        Err(otherwise("feature definitions"))
+    } else if stable.project_digest == candidate.project_digest {
+        Err(Error::AlreadyServes(version))
+    } else {
+        Ok(())
+    }
 }
 
 fn new_release(id: ReleaseId, candidate: &Candidate, by: &Principal, now: types::Timestamp) -> Release {

@@ -1,12 +1,14 @@
 //! Who may not, and what cannot be.
 
+use std::sync::atomic::Ordering;
+
 use database::{Database, testing::on_both};
 use release::{GateName, Stage};
 use types::{ErrorKind, Principal, Role};
 
 use crate::{
     lifecycle::waiver,
-    world::{World, approver, author, editor, version},
+    world::{World, approver, author, editor, model, operator, version},
 };
 
 on_both! {
@@ -41,6 +43,25 @@ on_both! {
         assert_eq!(refused.to_string(), "the reason is empty");
         assert_eq!(world.service.list(release::Filter::default()).await.unwrap(), []);
         assert_eq!(world.actions().await, [""; 0], "nothing was decided, so nothing is on record");
+        world.stop().await;
+    }
+
+    async fn a_version_that_serves_is_not_rolled_out_beside_itself_as_something_else(db: Database) {
+        let world = World::new(db).await;
+        for number in [1, 2] {
+            world.promote(number).await;
+        }
+        world.registry.overwrite(2);
+        let refused = world.service.create(&editor(), &version(2), Vec::new()).await.unwrap_err();
+        let message = "ranker/2 serves since release 2, with other files than it has now, and cannot stand beside itself: \
+                       register it again, as a new version";
+        assert_eq!((refused.kind(), refused.to_string().as_str()), (ErrorKind::FailedPrecondition, message));
+        world.service.rollback(&operator(), &model(), None, None).await.unwrap();
+        world.registry.is_redefined.store(true, Ordering::SeqCst);
+        let refused = world.service.create(&editor(), &version(1), Vec::new()).await.unwrap_err();
+        assert!(refused.to_string().contains("with other feature definitions"), "{refused}");
+        // What does not serve may be anything.
+        world.service.create(&editor(), &version(2), Vec::new()).await.unwrap();
         world.stop().await;
     }
 

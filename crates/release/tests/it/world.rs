@@ -154,6 +154,8 @@ pub(crate) struct Registry {
     pub(crate) rollout: Mutex<Option<serde_json::Value>>,
     pub(crate) removed: Mutex<BTreeSet<u32>>,
     pub(crate) is_away: AtomicBool,
+    /// Whether the features mean something else by now.
+    pub(crate) is_redefined: AtomicBool,
 }
 
 impl Registry {
@@ -184,12 +186,13 @@ impl Candidates for Registry {
             "rollout": self.rollout.lock().unwrap().clone().unwrap_or_else(|| json!({})),
         });
         let model_file: ModelFile = serde_json::from_value(model_file).unwrap();
+        let definition = if self.is_redefined.load(Ordering::SeqCst) { "user, otherwise" } else { "user" };
         Ok(Candidate {
             version: version.clone(),
             backend: "onnx".to_owned(),
             artifact_digest: self.digest(version.version)?,
             project_digest: Digest::of("project"),
-            feature_digests: BTreeMap::from([("user".to_owned(), Digest::of("user"))]),
+            feature_digests: BTreeMap::from([("user".to_owned(), Digest::of(definition))]),
             model_file,
             author: Some(Author { name: author().name, anonymous: false }),
         })
