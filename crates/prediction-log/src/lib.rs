@@ -11,6 +11,7 @@
 mod dedup;
 mod error;
 mod frame;
+mod head;
 mod hour;
 mod journal;
 mod log;

@@ -1,6 +1,7 @@
 //! The log itself: appending, syncing, rolling, finding, scanning.
 
 mod reading;
+mod selection;
 
 use std::{
     collections::HashSet,
@@ -135,8 +136,21 @@ impl Log {
     /// # Errors
     /// When a file cannot be read.
     pub async fn scan(&self, scan: Scan) -> Result<Vec<PredictionRecord>, Error> {
+        self.scan_as(scan, |record| record).await
+    }
+
+    /// What `of` makes of each of them, for readers of many predictions who need a part of each: at no time more than a
+    /// few whole ones are in memory.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub async fn scan_as<T: Send + 'static>(
+        &self,
+        scan: Scan,
+        of: impl Fn(PredictionRecord) -> T + Send + 'static,
+    ) -> Result<Vec<T>, Error> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || inner.scan(&scan)).await
+        blocking(move || inner.scan(&scan, of)).await
     }
 
     /// The outcomes of predictions that `scan` asks for by their time (outcomes do not know their model, so `scan.model`

@@ -21,10 +21,10 @@ use parquet::{
         arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector},
     },
     basic::{Compression, ZstdLevel},
-    file::properties::WriterProperties,
+    file::{metadata::RowGroupMetaData, properties::WriterProperties, statistics::Statistics},
 };
 use serde::de::DeserializeOwned;
-use types::PredictionId;
+use types::{PredictionId, Timestamp};
 use uuid::Uuid;
 
 use crate::{Error, error::IoContext as _, hour::Hour, journal::Sealed, segment};
@@ -35,6 +35,8 @@ const ROWS_OF_GROUP: usize = 65_536;
 const EXTENSION: &str = "parquet";
 /// The column by which every rolled file is looked up.
 pub(crate) const ID_COLUMN: &str = "prediction_id";
+/// When a prediction was asked for.
+const TIME_COLUMN: &str = "at";
 
 /// A record that is rolled into Parquet.
 pub(crate) trait Rolled: DeserializeOwned {
@@ -108,29 +110,81 @@ pub(crate) fn read<R: Rolled>(path: &Path) -> Result<Vec<R>, Error> {
 /// The records of one prediction in one file. Decodes the ids, and of the rest only what is wanted.
 pub(crate) fn read_of<R: Rolled>(path: &Path, id: &PredictionId) -> Result<Vec<R>, Error> {
     let wanted = id.to_string();
-    let builder = open(path)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), [ID_COLUMN]);
-    let mut selectors = Vec::new();
-    let mut found = 0;
-    for batch in builder.with_projection(mask).build().map_err(|source| unreadable(path, source))? {
-        let batch = batch.map_err(|error| unreadable(path, error.into()))?;
-        let malformed = |problem| Error::Malformed { path: path.to_owned(), problem };
-        for text in columns::texts(&batch, ID_COLUMN).map_err(malformed)? {
-            let is_wanted = text == Some(wanted.as_str());
-            found += usize::from(is_wanted);
-            selectors.push(if is_wanted { RowSelector::select(1) } else { RowSelector::skip(1) });
+    let mut places = Vec::new();
+    let mut row = 0;
+    columns_of(path, &[ID_COLUMN], |batch| {
+        for text in columns::texts(batch, ID_COLUMN)? {
+            places.extend((text == Some(wanted.as_str())).then_some(row));
+            row += 1;
         }
+        Ok(())
+    })?;
+    let mut records = Vec::with_capacity(places.len());
+    read_places(path, &places, |record| records.push(record))?;
+    Ok(records)
+}
+
+/// The first and the last time of the predictions in one file, if it says so.
+pub(crate) fn span(path: &Path) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+    let builder = open(path)?;
+    let Some(column) = builder.parquet_schema().columns().iter().position(|column| column.name() == TIME_COLUMN) else {
+        return Ok(None);
+    };
+    let of_group = |group: &RowGroupMetaData| match group.column(column).statistics() {
+        Some(Statistics::Int64(times)) => Some((*times.min_opt()?, *times.max_opt()?)),
+        _ => None,
+    };
+    let spans: Option<Vec<(i64, i64)>> = builder.metadata().row_groups().iter().map(of_group).collect();
+    let all = spans.and_then(|spans| spans.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))));
+    Ok(all.map(|(first, last)| (Timestamp::from_micros(first), Timestamp::from_micros(last))))
+}
+
+/// The place, time and id of every prediction in one file.
+pub(crate) fn heads(path: &Path) -> Result<Vec<(usize, Timestamp, PredictionId)>, Error> {
+    let mut heads = Vec::new();
+    columns_of(path, &[ID_COLUMN, TIME_COLUMN], |batch| {
+        for (id, at) in columns::texts(batch, ID_COLUMN)?.zip(columns::times(batch, TIME_COLUMN)?) {
+            let id = PredictionId::parse(id.unwrap_or_default()).map_err(|error| error.to_string())?;
+            heads.push((heads.len(), at, id));
+        }
+        Ok(())
+    })?;
+    Ok(heads)
+}
+
+/// Hands the records at `places`, ascending, of one file to `take`. Nothing else of it is decoded.
+pub(crate) fn read_places<R: Rolled>(path: &Path, places: &[usize], mut take: impl FnMut(R)) -> Result<(), Error> {
+    if places.is_empty() {
+        return Ok(());
     }
-    if found == 0 {
-        return Ok(Vec::new());
+    let mut selectors = Vec::with_capacity(2 * places.len());
+    let mut next = 0;
+    for place in places {
+        selectors.extend([RowSelector::skip(place - next), RowSelector::select(1)]);
+        next = place + 1;
     }
     let reader = open(path)?.with_row_selection(RowSelection::from(selectors)).build();
-    let mut records = Vec::with_capacity(found);
     for batch in reader.map_err(|source| unreadable(path, source))? {
         let batch = batch.map_err(|error| unreadable(path, error.into()))?;
-        records.extend(R::from_batch(&batch).map_err(|problem| Error::Malformed { path: path.to_owned(), problem })?);
+        let records = R::from_batch(&batch).map_err(|problem| Error::Malformed { path: path.to_owned(), problem })?;
+        records.into_iter().for_each(&mut take);
     }
-    Ok(records)
+    Ok(())
+}
+
+/// Hands batches of the named columns of one file to `take`, which says what is wrong with one.
+fn columns_of(
+    path: &Path,
+    names: &[&str],
+    mut take: impl FnMut(&RecordBatch) -> Result<(), String>,
+) -> Result<(), Error> {
+    let builder = open(path)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    for batch in builder.with_projection(mask).build().map_err(|source| unreadable(path, source))? {
+        let batch = batch.map_err(|error| unreadable(path, error.into()))?;
+        take(&batch).map_err(|problem| Error::Malformed { path: path.to_owned(), problem })?;
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {

@@ -2,17 +2,17 @@
 //! so whatever is missing from the first is in the second, and whatever is in both counts once.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     path::PathBuf,
 };
 
-use types::{Duration, PredictionId, Timestamp};
+use types::{Duration, PredictionId};
 
-use super::Inner;
+use super::{Inner, selection::Selection};
 use crate::{
     Error, Outcome, PredictionRecord, Scan,
     dedup::Key,
+    head::Head,
     hour::{Hour, model_folder},
     journal::Journal,
     rolled::{self, Rolled},
@@ -45,28 +45,49 @@ impl Inner {
         Ok(Some((prediction, unique(outcomes))))
     }
 
-    pub(super) fn scan(&self, scan: &Scan) -> Result<Vec<PredictionRecord>, Error> {
-        let mut newest = Selection::new(scan);
-        let is_wanted = |record: &PredictionRecord| {
-            scan.model.as_ref().is_none_or(|model| *model == record.version.model)
-                && (scan.since..=scan.until).contains(&record.at)
-        };
-        for record in in_segments(&self.predictions, None, is_wanted)? {
-            newest.add(record);
+    /// What `of` makes of each prediction that `scan` asks for. Whether one is wanted is told by its first fields, or by
+    /// two columns; only what is wanted is decoded, and forgotten again before the next is.
+    pub(super) fn scan<T>(&self, scan: &Scan, of: impl Fn(PredictionRecord) -> T) -> Result<Vec<T>, Error> {
+        let mut selection = Selection::new(scan);
+        let mut segments = self.predictions.snapshot();
+        if scan.newest_first {
+            segments.reverse();
+        }
+        for (path, length) in segments {
+            let Some((bytes, reading)) = segment::read(&path, length)? else { continue };
+            let payload = |place: usize| &bytes[reading.payloads[place].clone()];
+            let heads = (0..reading.payloads.len()).filter_map(|place| {
+                let head = Head::of(payload(place))?;
+                let is_wanted = scan.model.as_ref().is_none_or(|model| *model == head.version.model);
+                is_wanted.then_some((place, head.at, head.id))
+            });
+            for place in selection.choose(heads) {
+                // What does not parse was counted at recovery, or will be when it is rolled.
+                let Ok(record) = serde_json::from_slice::<PredictionRecord>(payload(place)) else { continue };
+                selection.add(record.at, record.id, of(record));
+            }
         }
         let files = self.files_of_predictions(scan)?;
-        let hours: Vec<_> = if scan.newest_first { files.iter().rev().collect() } else { files.iter().collect() };
-        for (hour, files) in hours {
-            if newest.is_beyond(*hour) {
+        let hours: Vec<_> =
+            if scan.newest_first { files.into_iter().rev().collect() } else { files.into_iter().collect() };
+        for (hour, mut files) in hours {
+            if selection.is_beyond(hour.start() - SKEW, hour.end() + SKEW) {
                 break;
             }
+            if scan.newest_first {
+                files.reverse();
+            }
             for file in files {
-                for record in rolled::read::<PredictionRecord>(file)?.into_iter().filter(is_wanted) {
-                    newest.add(record);
+                if rolled::span(&file)?.is_some_and(|(first, last)| selection.is_beyond(first, last)) {
+                    continue;
                 }
+                let chosen = selection.choose(rolled::heads(&file)?.into_iter());
+                rolled::read_places(&file, &chosen, |record: PredictionRecord| {
+                    selection.add(record.at, record.id, of(record));
+                })?;
             }
         }
-        Ok(newest.into_records())
+        Ok(selection.into_records())
     }
 
     pub(super) fn scan_outcomes(&self, scan: &Scan) -> Result<Vec<Outcome>, Error> {
@@ -150,63 +171,6 @@ fn in_segments<R: Rolled>(
         }
     }
     Ok(found)
-}
-
-/// The best `limit` records by the scan's order, each once; never many more than that in memory.
-struct Selection<'a> {
-    scan: &'a Scan,
-    records: HashMap<PredictionId, PredictionRecord>,
-    /// The time of the worst record that would still be kept, once there are enough.
-    edge: Option<Timestamp>,
-}
-
-impl<'a> Selection<'a> {
-    fn new(scan: &'a Scan) -> Self {
-        Self { scan, records: HashMap::new(), edge: None }
-    }
-
-    fn add(&mut self, record: PredictionRecord) {
-        let is_worse = |edge| if self.scan.newest_first { record.at < edge } else { record.at > edge };
-        if self.scan.limit == 0 || self.edge.is_some_and(is_worse) {
-            return;
-        }
-        self.records.insert(record.id, record);
-        if self.records.len() >= self.scan.limit.saturating_mul(2).max(1_024) {
-            self.shrink();
-        }
-    }
-
-    /// Whether no record of `hour`, nor of those after it in the scan's order, can be kept.
-    fn is_beyond(&mut self, hour: Hour) -> bool {
-        self.shrink();
-        self.edge.is_some_and(|edge| {
-            if self.scan.newest_first { hour.end() + SKEW < edge } else { hour.start() - SKEW > edge }
-        })
-    }
-
-    fn shrink(&mut self) {
-        if self.records.len() < self.scan.limit {
-            return;
-        }
-        let records = std::mem::take(&mut self.records);
-        let kept = sorted(records.into_values().collect(), self.scan);
-        self.edge = kept.last().map(|record| record.at);
-        self.records = kept.into_iter().map(|record| (record.id, record)).collect();
-    }
-
-    fn into_records(self) -> Vec<PredictionRecord> {
-        sorted(self.records.into_values().collect(), self.scan)
-    }
-}
-
-fn sorted(mut records: Vec<PredictionRecord>, scan: &Scan) -> Vec<PredictionRecord> {
-    if scan.newest_first {
-        records.sort_unstable_by_key(|record| Reverse((record.at, record.id)));
-    } else {
-        records.sort_unstable_by_key(|record| (record.at, record.id));
-    }
-    records.truncate(scan.limit);
-    records
 }
 
 fn cut(outcomes: Vec<Outcome>, scan: &Scan) -> Vec<Outcome> {

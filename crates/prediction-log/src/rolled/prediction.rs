@@ -14,7 +14,7 @@ use arrow::{
 use serde::{Serialize, de::DeserializeOwned};
 use types::{Digest, ModelName, ModelVersion, PredictionId};
 
-use super::{ID_COLUMN, Rolled, columns};
+use super::{ID_COLUMN, Rolled, TIME_COLUMN, columns};
 use crate::{
     Arm, PredictionRecord,
     hour::{Hour, model_folder},
@@ -24,7 +24,7 @@ static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
     Arc::new(Schema::new(vec![
         text(ID_COLUMN, false),
-        Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(TIME_COLUMN, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
         text("model", false),
         Field::new("version", DataType::Int64, false),
         text("arm", false),
@@ -83,7 +83,7 @@ impl Rolled for PredictionRecord {
         let versions = columns::integers(batch, "version")?;
         let degraded = columns::truths(batch, "degraded")?;
         let rates = columns::numbers(batch, "sample_rate")?;
-        columns::times(batch, "at")?
+        columns::times(batch, TIME_COLUMN)?
             .into_iter()
             .enumerate()
             .map(|(row, at)| {

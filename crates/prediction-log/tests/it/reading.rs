@@ -1,5 +1,10 @@
 //! Finding and scanning, over segments and rolled files alike.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use prediction_log::Scan;
 use types::ModelName;
 
@@ -50,6 +55,58 @@ async fn a_prediction_is_found_by_id_in_a_segment_and_in_a_rolled_file() {
         assert!(process.log.find(id(start(), 17)).await.unwrap().is_none());
         process.log.roll().await.unwrap();
     }
+    process.end().await;
+}
+
+#[tokio::test]
+async fn a_scan_decodes_only_what_it_answers_with() {
+    let world = World::new();
+    let process = world.open();
+    // Within one hour, so that partitions do not matter, and not in the order of time.
+    let records: Vec<_> = (0..90_u32).map(|n| record(start() + types::Duration::from_secs(n * 7 % 90), n)).collect();
+    let mut in_order = records.clone();
+    in_order.sort_by_key(|record| record.at);
+    let middle = Scan { since: in_order[40].at, until: in_order[44].at, newest_first: false, ..Scan::newest(1_000) };
+    for rolled in [0, 45, 90] {
+        process.log.append(&records[..rolled]).unwrap();
+        process.log.roll().await.unwrap();
+        process.log.append(&records[rolled..]).unwrap();
+        for (scan, expected, most) in
+            [(middle.clone(), ids(&in_order[40..45]), 5), (Scan::newest(1), vec![in_order[89].id], 3)]
+        {
+            let decoded = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&decoded);
+            let of = move |record: prediction_log::PredictionRecord| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                record.id
+            };
+            assert_eq!(process.log.scan_as(scan, of).await.unwrap(), expected, "{rolled} rolled");
+            let decoded = decoded.load(Ordering::SeqCst);
+            assert!(decoded <= most, "{decoded} of 90 with {rolled} rolled");
+        }
+    }
+    process.end().await;
+}
+
+#[tokio::test]
+async fn a_scan_leaves_files_of_other_times_closed_even_in_its_hour() {
+    let world = World::new();
+    let process = world.open();
+    process.log.append(&(0..20).map(|n| record(start(), n)).collect::<Vec<_>>()).unwrap();
+    process.log.roll().await.unwrap();
+    let old = world.rolled("predictions").remove(0);
+    let later: Vec<_> = (20..23).map(|n| record(start() + minutes(1), n)).collect();
+    process.log.append(&later).unwrap();
+    process.log.roll().await.unwrap();
+    // Everything but what it says of itself is gone.
+    let mut bytes = std::fs::read(&old).unwrap();
+    let footer = bytes.len() - 8 - u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    bytes[4..footer].fill(0);
+    std::fs::write(&old, bytes).unwrap();
+    assert_eq!(process.newest(3).await.len(), 3);
+    let since = Scan { since: start() + minutes(1), newest_first: false, ..Scan::newest(100) };
+    assert_eq!(process.log.scan(since).await.unwrap().len(), 3);
+    assert!(process.log.scan(Scan::newest(4)).await.is_err(), "that one needs it");
     process.end().await;
 }
 
