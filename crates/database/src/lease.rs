@@ -5,6 +5,9 @@
 //! [`Transaction::check_fence`](crate::Transaction::check_fence) with it, which refuses once a later epoch exists; an
 //! expired lease that nobody took is still good. Effects outside of the database carry the epoch, and receivers refuse an
 //! older one.
+//!
+//! A lease that ends later than one that is taken now was taken before the clock went back. Its holder may be long dead,
+//! so it does not count; a holder that lives on is fenced, and takes its turn.
 
 use types::{Duration, Timestamp};
 
@@ -43,7 +46,8 @@ pub(crate) async fn acquire(db: &Database, name: &str, holder: &str, ttl: Durati
         let sql = "INSERT INTO crosstie_lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, $3)
                    ON CONFLICT (name) DO UPDATE
                    SET holder = excluded.holder, epoch = crosstie_lease.epoch + 1, expires_at = excluded.expires_at
-                   WHERE crosstie_lease.expires_at <= $4 OR crosstie_lease.holder = excluded.holder
+                   WHERE crosstie_lease.expires_at <= $4 OR crosstie_lease.expires_at > excluded.expires_at
+                       OR crosstie_lease.holder = excluded.holder
                    RETURNING epoch";
         let row = tx.row(sql, params![&name, &holder, expires_at, now]).await?;
         let Some(row) = row else { return Ok(None) };

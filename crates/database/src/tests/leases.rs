@@ -48,6 +48,15 @@ on_both! {
         assert!(matches!(decide(&db, &before).await, Err(Error::Fenced { .. })));
     }
 
+    async fn a_lease_from_before_the_clock_went_back_keeps_nobody_waiting(db: Database) {
+        let before = db.acquire_lease(NAME, "a", Duration::from_secs(3_600)).await.unwrap().unwrap();
+        assert_eq!(db.acquire_lease(NAME, "b", Duration::from_secs(7_200)).await.unwrap(), None, "it has its time");
+        let after = db.acquire_lease(NAME, "b", MINUTE).await.unwrap().unwrap();
+        assert_eq!((before.epoch, after.epoch), (1, 2));
+        assert!(matches!(decide(&db, &before).await, Err(Error::Fenced { .. })));
+        assert_eq!(db.acquire_lease(NAME, "a", MINUTE).await.unwrap(), None);
+    }
+
     async fn of_many_who_want_an_expired_lease_one_gets_it(db: Database) {
         db.acquire_lease(NAME, "old", MINUTE).await.unwrap().unwrap();
         expire(&db).await;
