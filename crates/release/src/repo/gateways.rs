@@ -54,7 +54,8 @@ pub(crate) fn acknowledgements(heard: &[Heard], model: &ModelName, now: Timestam
         gateway: heard.report.gateway.clone(),
         seen_at: heard.seen_at,
         changed_at: heard.changed_at,
-        live: now.since(heard.seen_at) <= LIVE,
+        // One that was heard in the future was heard before the clock went back, and may be long dead.
+        live: now.since(heard.seen_at) <= LIVE && heard.seen_at.since(now) <= LIVE,
         model: heard.report.models.get(model).cloned(),
     };
     heard.iter().map(of).collect()

@@ -29,6 +29,18 @@ on_both! {
         fleet.stop().await;
     }
 
+    async fn a_gateway_that_died_before_the_clock_went_back_is_not_waited_for(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let id = fleet.gradual().await;
+        fleet.until_weight(id, 5.0).await;
+        fleet.gateways[1].is_dead = true;
+        let now = runtime::Clock::now(&fleet.clock);
+        fleet.clock.set(types::Timestamp::from_micros(now.as_micros() - 3_600_000_000));
+        fleet.until_weight(id, 25.0).await;
+        fleet.until(id, "done", |release| release.stage == Stage::Done).await;
+        fleet.stop().await;
+    }
+
     async fn a_rollout_goes_on_after_a_restart_in_each_of_its_states(db: Database) {
         let mut fleet = Fleet::new(db).await;
         let id = fleet.gradual().await;
