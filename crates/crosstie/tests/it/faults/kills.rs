@@ -154,7 +154,7 @@ impl Story {
             let path = format!("/crosstie/v1/models/{MODEL}/rollback");
             self.world.post(&path, json!({ "reason": "I said so" })).await;
         }
-        let over = self.world.release_when("over", |release| is_over(release)).await;
+        let over = self.world.release_when("over", is_over).await;
         let reason = over["reason"].as_str().unwrap_or_default();
         match end {
             End::Stable => assert_eq!(over["stage"], "done", "{over:#}"),
@@ -176,10 +176,10 @@ impl Story {
     }
 
     /// Holds everything that was answered and acknowledged against the record.
-    async fn look_back(mut self, kills: usize, end: End) -> Counts {
+    async fn look_back(self, kills: usize, end: End) -> Counts {
         self.traffic.redirect(None);
         let record = Record::open(&self.world.database()).await;
-        let decisions = record.decisions().await;
+        let (decisions, audit) = (record.decisions().await, record.audit().await);
         record.assert_complete().await;
         record.assert_epochs_only_grow().await;
         let outcomes = self.traffic.seen().outcomes.clone();
@@ -192,17 +192,14 @@ impl Story {
         let is_canary = |failure: &String| failure.contains("ranker/2");
         let stranger = seen.failures.iter().find(|failure| end != End::BackByItself || !is_canary(failure));
         assert_eq!(stranger, None, "{end:?}");
-        let counts = Counts {
+        Counts {
             kills,
             answers: seen.answers.len(),
             cut_off: seen.cut_off,
             failures: seen.failures.len(),
             outcomes: outcomes.len(),
-            decisions: record.audit().await.len(),
-        };
-        drop(seen);
-        self.world.kill();
-        counts
+            decisions: audit.len(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -22,6 +22,8 @@ use super::{
 /// How long the process is stopped: longer than its lease, than the time after which a gateway counts as dead, and than
 /// the time for which Postgres keeps its transaction.
 const STOPPED: Duration = Duration::from_secs(60);
+/// How often the transaction that holds the other up does something.
+const ALIVE: Duration = Duration::from_secs(1);
 /// Answers that are looked at when all is over.
 const AFTERWARDS: usize = 100;
 /// Sessions that wait to write an audit row: whoever is in the middle of a decision.
@@ -111,7 +113,10 @@ async fn stop_in_a_decision(leader: &World, record: &Record, uri: &str) {
         let hold = async move |tx: &mut database::Transaction| {
             tx.execute("LOCK TABLE crosstie_audit IN SHARE MODE", params![]).await?;
             lock.notify_one();
-            until_free.notified().await;
+            // The server ends what does nothing for long.
+            while timeout(ALIVE, until_free.notified()).await.is_err() {
+                tx.execute("SELECT 1", params![]).await?;
+            }
             Ok::<_, database::Error>(())
         };
         other.database.write(hold).await
@@ -138,7 +143,7 @@ async fn followed(record: &Record) -> Vec<i64> {
     let revision = |row: &database::Row| {
         let status: Value = serde_json::from_str(&row.get::<String>("status").unwrap()).unwrap();
         let model = &status["models"]["ranker"];
-        model["settled"].as_bool().unwrap().then(|| model["revision"].as_i64().unwrap()).unwrap_or(0)
+        if model["settled"] == true { model["revision"].as_i64().unwrap() } else { 0 }
     };
     rows.iter().map(revision).collect()
 }
