@@ -57,6 +57,8 @@ pub(super) struct Told {
     prediction: String,
     /// Live requests that were sent, and those of them that failed.
     live: (u64, u64),
+    /// Outcomes that were posted of the better version's predictions.
+    outcomes: u64,
     /// Alerts that came and should not have.
     false_alarms: u64,
 }

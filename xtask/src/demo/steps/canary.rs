@@ -64,13 +64,15 @@ fn a_better_one(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     needs::better(story, told)?;
     let better = told.better;
     let id = rollout::create(story, told, better)?;
-    let callers = live::start(story, "better-live", &["--rate", "400", "--workers", "6"])?;
+    let gateway = story.address("http")?;
+    let callers = live::start(story, "better-live", &["--rate", "400", "--workers", "6", "--outcomes", &gateway])?;
     let watch = Stopwatch::start();
     rollout::approve(story, told, &id)?;
     let release = rollout::until_over(story, &id)?;
     story.note_time(&format!("{} from its approval to all traffic, by shadow", version_name(better)), watch.elapsed());
     let report = live::finish(told, callers)?;
     told.release = id.parse()?;
+    told.outcomes = report["outcomes"].as_u64().unwrap_or_default();
     went_through(story, told, &release, &report, better)
 }
 

@@ -38,17 +38,18 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
 /// What all of this shows, and what it does not.
 fn what_it_was(told: &Told) {
     let (requests, failed) = told.live;
+    let live = format!("live requests: {requests}; {failed} failed, all of them of the version that was sent back");
+    let alarms = format!("false alarms: {}", told.false_alarms);
     for line in [
-        format!("live requests: {requests}, of which {failed} failed, all of them of the version that was sent back"),
-        "simulated: customers, users and items that were generated; a legacy whose store waits 0.3 ms for a read; a day          of traffic, shuffled and sent again and again within minutes"
-            .to_owned(),
-        "in seconds what takes hours in life: shadow 5 s, pauses 3 s, drift windows 10 s; the requests and the evidence          that a step needs are those of the example"
-            .to_owned(),
-        format!("false alarms: {}", told.false_alarms),
-        "a fault that it cannot see: an upstream that swaps values among a customer's users and lands them, too. Both          rails agree, every value is known, their distribution stays, nothing fails; only clicks tell, later"
-            .to_owned(),
-        "not exercised: Kubernetes, Triton, Redis, S3, PagerDuty; more than one gateway (the tests have several)"
-            .to_owned(),
+        live.as_str(),
+        "simulated: customers, users and items, generated; a legacy whose store takes 0.3 ms for a read; one day of",
+        "  traffic, shuffled and sent again and again within minutes",
+        "in seconds what takes hours in life: the shadow 5, the pauses 3, windows of drift 10; the first pause takes 25",
+        "  requests, the last one as many, and as much evidence, as in the example",
+        alarms.as_str(),
+        "a fault that it cannot see: an upstream that swaps values among a customer's users and lands them, too. Both",
+        "  rails agree, every value is known, their distribution stays, nothing fails; only clicks tell, later",
+        "not exercised: Kubernetes, Triton, Redis, S3, PagerDuty, and more than one gateway, which the tests have",
     ] {
         output::line(format!("         {line}"));
     }

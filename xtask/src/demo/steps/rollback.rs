@@ -14,12 +14,15 @@ use crate::time::{Stopwatch, pause};
 
 /// An alert is delivered by the next round of them.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
+/// Outcomes are awaited for five seconds here, and counted every ten.
+const COUNTED_WITHIN: Duration = Duration::from_secs(30);
 /// More versions than the story has.
 const MOST_STEPS_BACK: usize = 4;
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     needs::trained_is_stable(story, told)?;
     let faulty = made(story, told)?;
+    outcomes(story, told)?;
     by_itself(story, told, faulty)?;
     by_hand(story, told)
 }
@@ -31,6 +34,35 @@ fn made(story: &mut Story, told: &Told) -> anyhow::Result<u32> {
     story.aloud(&told.author, &["run", "workflows/daypart.yaml", "-p", &version])?;
     story.note_time("crosstie run workflows/daypart.yaml", watch.elapsed());
     newest(story)
+}
+
+/// What became of the predictions of the rollout before, now that they are old enough.
+fn outcomes(story: &mut Story, told: &Told) -> anyhow::Result<()> {
+    if told.outcomes == 0 {
+        return Ok(());
+    }
+    let version = version_name(told.better);
+    let rows = || -> anyhow::Result<Vec<Value>> {
+        let answer = story.crosstie(&["kpis", MODEL])?.expect("crosstie kpis")?;
+        let rows = answer["kpis"].as_array().cloned().unwrap_or_default();
+        Ok(rows.into_iter().filter(|row| row["version"] == version && row["kpi"] == "ctr").collect())
+    };
+    let watch = Stopwatch::start();
+    let mut ctr = rows()?;
+    while ctr.is_empty() && watch.elapsed() < COUNTED_WITHIN {
+        pause(Duration::from_millis(500));
+        ctr = rows()?;
+    }
+    let all = ctr.iter().find(|row| row["segment"].is_null()).and_then(|row| row["value"].as_f64());
+    let customers = ctr.iter().filter(|row| !row["segment"].is_null()).count();
+    let claim = format!(
+        "{} outcomes give {version} a click-through rate of {:.1} %, and one for each of {customers} customers",
+        told.outcomes,
+        all.unwrap_or(f64::NAN) * 100.0
+    );
+    let is_plausible = all.is_some_and(|rate| (0.05..0.3).contains(&rate));
+    story.ledger_mut().check(is_plausible && customers > 1, claim, || Value::from(ctr).to_string());
+    Ok(())
 }
 
 fn by_itself(story: &mut Story, told: &mut Told, faulty: u32) -> anyhow::Result<()> {
@@ -51,11 +83,9 @@ fn by_itself(story: &mut Story, told: &mut Told, faulty: u32) -> anyhow::Result<
     let report = live::finish(told, callers)?;
     rollout::print(&release, told.stable);
     let reason = text_at(&release, "/reason");
-    story.ledger_mut().check(
-        text_at(&release, "/stage") == "rolled_back",
-        format!("it is rolled back by itself: {reason}"),
-        || format!("{}: {reason}, {}", text_at(&release, "/stage"), release["rollout"]),
-    );
+    story.ledger_mut().check(text_at(&release, "/stage") == "rolled_back", format!("it is {reason}"), || {
+        format!("{}: {reason}, {}", text_at(&release, "/stage"), release["rollout"])
+    });
     took(story, told, &release, faulty, &report);
     served(story, told, faulty, &report)?;
     told_of(story, faulty)?;

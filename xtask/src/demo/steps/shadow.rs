@@ -11,9 +11,9 @@ use crate::time::Stopwatch;
 const ROWS: u64 = 300;
 /// What the old machine has anyway.
 const RATE: &[&str] = &["--rate", "150"];
-/// How much slower callers may be served beside a shadow than without. Both have two cores here, with the callers and the
-/// legacy on them; that a shadow which hangs or fails is not felt at all is for the tests of `serving` to show.
-const SLOWER: f64 = 2.0;
+/// How much longer the median caller may wait beside a shadow than without. All share a few cores here, callers and legacy
+/// included; that a shadow which hangs or fails is not felt at all is for the tests of `serving` to show.
+const SLOWER: f64 = 1.5;
 
 pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     needs::legacy(story, told)?;
@@ -86,12 +86,15 @@ fn unharmed(story: &mut Story, told: &Told, alone: &Value, beside: &Value) {
         format!("none of {} live requests beside the shadow failed", beside["requests"]),
         || beside.to_string(),
     );
-    let (before, during) = (live::p95(alone, told.legacy), live::p95(beside, told.legacy));
+    let p50 = |report: &Value| report["versions"][told.legacy.to_string()]["p50_ms"].as_f64();
+    let (before, during) = (p50(alone), p50(beside));
     let slower = during.zip(before).map_or(f64::INFINITY, |(during, before)| during / before);
     let claim = format!(
-        "p95 of the primary, without a shadow and with one: {}, {}",
+        "the primary's median, without a shadow and with one: {}, {}; its p95: {}, {}",
         live::shown_ms(before),
-        live::shown_ms(during)
+        live::shown_ms(during),
+        live::shown_ms(live::p95(alone, told.legacy)),
+        live::shown_ms(live::p95(beside, told.legacy)),
     );
     story.ledger_mut().check(slower < SLOWER, claim, || format!("{slower:.2} times"));
 }
