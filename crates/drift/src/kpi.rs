@@ -46,6 +46,31 @@ pub struct KpiRow {
     pub high: Option<f64>,
 }
 
+/// What is counted of a prediction: all that is kept of it, because it is one of very many.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    id: PredictionId,
+    pub(crate) at: Timestamp,
+    version: u32,
+    /// Whether its answer was what somebody got without asking for a version.
+    is_of_traffic: bool,
+    segments: Box<[Segment]>,
+    weight: f64,
+}
+
+impl Counted {
+    pub(crate) fn of(record: &PredictionRecord, watched: &WatchedModel) -> Self {
+        Self {
+            id: record.id,
+            at: record.at,
+            version: record.version.version,
+            is_of_traffic: matches!(record.arm, Arm::Stable | Arm::Canary),
+            segments: segments(record, watched).into(),
+            weight: 1.0 / record.sample_rate.clamp(f64::EPSILON, 1.0),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Sums {
     predictions: u64,
@@ -53,10 +78,10 @@ struct Sums {
     by_kpi: Vec<[(u64, f64); 2]>,
 }
 
-/// Counts the KPIs of `watched` over `records` from `since` until `until`, of every version that answered.
+/// Counts the KPIs of `watched` over `predictions` from `since` until `until`, of every version that answered.
 pub(crate) fn count(
     watched: &WatchedModel,
-    records: &[PredictionRecord],
+    predictions: &[Counted],
     outcomes: &[Outcome],
     (since, until): (Timestamp, Timestamp),
 ) -> Vec<KpiRow> {
@@ -64,21 +89,21 @@ pub(crate) fn count(
     for outcome in outcomes {
         events.entry(outcome.prediction).or_default().insert(&outcome.event);
     }
-    let mut sums: BTreeMap<(&ModelVersion, Option<Segment>), Sums> = BTreeMap::new();
+    let mut sums: BTreeMap<(u32, Option<&Segment>), Sums> = BTreeMap::new();
     let nothing = HashSet::new();
-    let counts = records.iter().filter(|record| matches!(record.arm, Arm::Stable | Arm::Canary));
-    for record in counts.filter(|record| (since..=until).contains(&record.at)) {
-        let of = events.get(&record.id).unwrap_or(&nothing);
-        let places = std::iter::once(None).chain(segments(record, watched).into_iter().map(Some));
+    let counts = predictions.iter().filter(|of| of.is_of_traffic && (since..=until).contains(&of.at));
+    for prediction in counts {
+        let of = events.get(&prediction.id).unwrap_or(&nothing);
+        let places = std::iter::once(None).chain(prediction.segments.iter().map(Some));
         for place in places {
-            let sums = sums.entry((&record.version, place)).or_default();
+            let sums = sums.entry((prediction.version, place)).or_default();
             sums.predictions += 1;
             sums.by_kpi.resize(watched.kpis.len(), [(0, 0.0); 2]);
             for (kpi, sums) in watched.kpis.iter().zip(&mut sums.by_kpi) {
                 for (event, sum) in [&kpi.event, &kpi.per].into_iter().zip(sums) {
                     if event == PREDICTION || of.contains(event.as_str()) {
                         sum.0 += 1;
-                        sum.1 += 1.0 / record.sample_rate.clamp(f64::EPSILON, 1.0);
+                        sum.1 += prediction.weight;
                     }
                 }
             }
@@ -89,31 +114,30 @@ pub(crate) fn count(
     told.sort_by(|((a, place), left), ((b, other), right)| {
         a.cmp(b).then(place.is_some().cmp(&other.is_some())).then(right.predictions.cmp(&left.predictions))
     });
-    let mut segments_told: HashMap<&ModelVersion, usize> = HashMap::new();
+    let mut segments_told: HashMap<u32, usize> = HashMap::new();
     told.retain(|((version, _), _)| {
-        let count = segments_told.entry(version).or_default();
+        let count = segments_told.entry(*version).or_default();
         *count += 1;
         *count <= MOST_SEGMENTS + 1
     });
     let rows = told.iter().flat_map(|((version, segment), sums)| {
         watched.kpis.iter().zip(&sums.by_kpi).map(move |(kpi, of)| KpiRow {
-            version: (*version).clone(),
-            segment: segment.clone(),
+            segment: (*segment).cloned(),
             since,
             until,
             predictions: sums.predictions,
-            ..row(kpi, of, version)
+            ..row(kpi, of, ModelVersion::new(watched.version.model.clone(), *version))
         })
     });
     rows.collect()
 }
 
-fn row(kpi: &KpiDef, [(events, weighted), (per, weighted_per)]: &[(u64, f64); 2], version: &ModelVersion) -> KpiRow {
+fn row(kpi: &KpiDef, [(events, weighted), (per, weighted_per)]: &[(u64, f64); 2], version: ModelVersion) -> KpiRow {
     let value = (*per > 0).then(|| weighted / weighted_per);
     let interval = value.filter(|_| events <= per).map(|value| wilson(value, *per));
     KpiRow {
         kpi: kpi.name.clone(),
-        version: version.clone(),
+        version,
         segment: None,
         since: Timestamp::MIN,
         until: Timestamp::MIN,

@@ -42,11 +42,11 @@ pub(crate) const LOOK_SECONDS: MetricDef = MetricDef {
     unit: Unit::Seconds,
     labels: &[],
 };
-/// Looks that could not be finished.
+/// Looks and counts that could not be finished.
 pub(crate) const FAILED_LOOKS: MetricDef = MetricDef {
     name: "crosstie_drift_failures_total",
     kind: MetricKind::Counter,
-    help: "Looks at the traffic that ended with an error and are tried again.",
+    help: "Looks at the traffic, and counts of KPIs, that ended with an error and are tried again.",
     unit: Unit::Count,
     labels: &[],
 };

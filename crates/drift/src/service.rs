@@ -8,7 +8,7 @@ use runtime::{SharedClock, Tasks};
 use telemetry::Metrics;
 use types::ModelName;
 
-use crate::{DriftReport, Error, Finding, KpiRow, Ports, repo, watcher};
+use crate::{DriftReport, Error, Finding, KpiRow, Ports, WatchedModel, repo, watcher};
 
 /// The windows of a report, the open one included: enough for a line over a day of hours.
 const WINDOWS_SHOWN: i64 = 25;
@@ -46,6 +46,11 @@ impl Service {
     /// Starts looking at traffic, in one process at a time.
     pub fn watch(&self, tasks: &Tasks) {
         watcher::spawn(self, tasks);
+    }
+
+    /// Which versions are watched, and how.
+    pub(crate) async fn watched(&self) -> Result<Vec<WatchedModel>, Error> {
+        self.inner.ports.watched.watched().await.map_err(|error| Error::Watched(Arc::from(error)))
     }
 
     /// What holds now, most urgent first. A trouble that several versions show is told once.

@@ -1,14 +1,19 @@
-//! Counting KPIs off the log, now and then.
+//! Counting KPIs off the log, now and then, beside the looks at drift.
 
-use std::{sync::Arc, time::Duration as Wait};
+use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
 
 use prediction_log::Scan;
-use runtime::blocking;
-use tokio::time::Instant;
-use types::{Duration, ModelName, Timestamp};
+use runtime::{Signal, Tasks, blocking, reconcile_loop};
+use tokio::{sync::Mutex, time::Instant};
+use types::{Duration, ModelName};
 
-use super::{LEASE, Watcher};
-use crate::{Error, WatchedModel, kpi, metrics::KPI, repo};
+use super::{by_model, leader::Leader};
+use crate::{
+    Error, Service, WatchedModel,
+    kpi::{self, Counted},
+    metrics::{FAILED_LOOKS, KPI},
+    repo,
+};
 
 /// Over how many windows they are counted.
 const WINDOWS: i64 = 24;
@@ -16,36 +21,84 @@ const WINDOWS: i64 = 24;
 const MOST_ROWS: usize = 200_000;
 /// How often they are counted.
 const EVERY: Wait = Wait::from_secs(10);
-/// Counting rests so many times what it took.
-const REST: u32 = 20;
+/// Counting rests so many times what it took: it costs a tenth of a core at most.
+const REST: u32 = 9;
+/// The lease under which one process counts.
+const LEASE: &str = "kpis";
 
-impl Watcher {
-    pub(super) async fn count_kpis(
-        &mut self,
-        model: &ModelName,
-        watched: &[WatchedModel],
-        now: Timestamp,
-        epoch: i64,
-    ) -> Result<(), Error> {
-        let Some(watched) = watched.iter().max_by_key(|watched| watched.version.version) else { return Ok(()) };
-        let is_due = self.count_after.get(model).is_none_or(|after| Instant::now() >= *after);
-        if watched.kpis.is_empty() || !is_due {
-            return Ok(());
+/// Starts counting in this process.
+pub(super) fn spawn(counter: Counter, tasks: &Tasks) {
+    let token = tasks.shutdown_token();
+    let counter = Arc::new(Mutex::new(counter));
+    tasks.spawn("kpis", async move {
+        let passing = Arc::clone(&counter);
+        let pass = move || {
+            let counter = Arc::clone(&passing);
+            async move { counter.lock().await.pass().await }
+        };
+        reconcile_loop("kpis", Signal::new(), Wait::from_secs(2), token, pass).await;
+        counter.lock().await.stop().await;
+    });
+}
+
+/// What counts KPIs.
+pub(crate) struct Counter {
+    service: Service,
+    leader: Leader,
+    /// When a model's are counted again.
+    count_after: HashMap<ModelName, Instant>,
+}
+
+impl Counter {
+    pub(crate) fn new(service: Service) -> Self {
+        Self { service, leader: Leader::new(LEASE), count_after: HashMap::new() }
+    }
+
+    async fn pass(&mut self) {
+        if let Err(error) = self.try_pass().await {
+            self.failed(&error);
+            if let Error::Database(error) = &error {
+                self.leader.heed(error);
+            }
         }
-        let began = Instant::now();
+    }
+
+    pub(crate) async fn try_pass(&mut self) -> Result<(), Error> {
+        let Some(epoch) = self.leader.lead(&self.service.inner.database).await? else { return Ok(()) };
+        let watched = self.service.watched().await?;
+        self.count_after.retain(|model, _| watched.iter().any(|watched| watched.version.model == *model));
+        for (model, watched) in by_model(&watched) {
+            let is_due = self.count_after.get(&model).is_none_or(|after| Instant::now() >= *after);
+            let latest = watched.iter().max_by_key(|watched| watched.version.version);
+            let Some(watched) = latest.filter(|watched| is_due && !watched.kpis.is_empty()) else { continue };
+            let began = Instant::now();
+            match self.count(&model, watched, epoch).await {
+                Err(error @ Error::Database(_)) => return Err(error),
+                // What is the matter with one model's files must not keep others from being counted.
+                Err(error) => self.failed(&error),
+                Ok(()) => {}
+            }
+            self.count_after.insert(model, Instant::now() + EVERY.max(began.elapsed() * REST));
+        }
+        Ok(())
+    }
+
+    async fn count(&self, model: &ModelName, watched: &WatchedModel, epoch: i64) -> Result<(), Error> {
         let inner = Arc::clone(&self.service.inner);
+        let now = inner.clock.now();
         let until = now - watched.attribution;
         let since = until - Duration::from_micros(watched.policy.window.as_micros().saturating_mul(WINDOWS));
         let scan = Scan { model: Some(model.clone()), since, until, limit: MOST_ROWS, newest_first: true };
         let failed = |error| Error::Log(Arc::new(error));
-        let records = inner.log.scan(scan.clone()).await.map_err(failed)?;
+        let of = watched.clone();
+        let counted = inner.log.scan_as(scan.clone(), move |record| Counted::of(&record, &of)).await.map_err(failed)?;
         // A prediction has a few outcomes at most, and those of other models lie among them.
         let of_all = Scan { model: None, limit: 10 * MOST_ROWS, ..scan };
         let outcomes = inner.log.outcomes(of_all).await.map_err(failed)?;
         // If there are more rows than are counted, what is counted begins with the oldest of these.
-        let since = records.last().filter(|_| records.len() == MOST_ROWS).map_or(since, |oldest| oldest.at);
+        let since = counted.last().filter(|_| counted.len() == MOST_ROWS).map_or(since, |oldest| oldest.at);
         let of = watched.clone();
-        let rows = blocking(move || kpi::count(&of, &records, &outcomes, (since, until))).await;
+        let rows = blocking(move || kpi::count(&of, &counted, &outcomes, (since, until))).await;
         for row in &rows {
             let segment = row.segment.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string);
             let version = row.version.version.to_string();
@@ -60,8 +113,15 @@ impl Watcher {
                 tx.check_fence(LEASE, epoch).await?;
                 repo::put_kpis(tx, &of, &rows, now).await
             })
-            .await?;
-        self.count_after.insert(model.clone(), Instant::now() + EVERY.max(began.elapsed() * REST));
-        Ok(())
+            .await
+    }
+
+    fn failed(&self, error: &Error) {
+        self.service.inner.metrics.add(&FAILED_LOOKS, &[], 1.0);
+        tracing::warn!(error = error as &dyn std::error::Error, "KPIs are counted again later");
+    }
+
+    async fn stop(&mut self) {
+        self.leader.stop(&self.service.inner.database).await;
     }
 }

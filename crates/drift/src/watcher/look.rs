@@ -1,17 +1,13 @@
 //! One look: new rows into their windows, new values told, full windows judged and closed.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration as Wait,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
 
 use prediction_log::{Arm, PredictionRecord, Scan};
 use runtime::blocking;
 use tokio::time::Instant;
 use types::{Duration, ModelName, ModelVersion, Timestamp};
 
-use super::{LEASE, Watcher};
+use super::{LEASE, Watcher, by_model};
 use crate::{
     Error, Finding, WatchedModel, WindowSummary,
     metrics::{FINDINGS, SCORE, WINDOW_ROWS},
@@ -56,23 +52,33 @@ struct Told {
 
 impl Watcher {
     pub(super) async fn look(&mut self, epoch: i64) -> Result<(), Error> {
-        let inner = Arc::clone(&self.service.inner);
-        let watched = inner.ports.watched.watched().await.map_err(|error| Error::Watched(Arc::from(error)))?;
-        let now = inner.clock.now();
+        let watched = self.service.watched().await?;
+        let now = self.service.inner.clock.now();
         self.open.retain(|version, _| watched.iter().any(|watched| watched.version == *version));
-        let mut by_model: BTreeMap<ModelName, Vec<WatchedModel>> = BTreeMap::new();
-        for watched in &watched {
-            by_model.entry(watched.version.model.clone()).or_default().push(watched.clone());
-        }
-        for (model, watched) in &by_model {
-            self.read(model, watched, now).await?;
-            for watched in watched {
-                self.tell(watched, now, epoch).await?;
+        for (model, watched) in by_model(&watched) {
+            match self.look_at(&model, &watched, now, epoch).await {
+                Err(fenced @ Error::Database(_)) => return Err(fenced),
+                // What is the matter with one model's files must not keep others from being looked at.
+                Err(error) => self.failed(&error, |version| version.model == model),
+                Ok(()) => {}
             }
-            self.count_kpis(model, watched, now, epoch).await?;
         }
         self.forget(watched, epoch).await?;
         self.gauge().await
+    }
+
+    async fn look_at(
+        &mut self,
+        model: &ModelName,
+        watched: &[WatchedModel],
+        now: Timestamp,
+        epoch: i64,
+    ) -> Result<(), Error> {
+        self.read(model, watched, now).await?;
+        for watched in watched {
+            self.tell(watched, now, epoch).await?;
+        }
+        Ok(())
     }
 
     /// Reads what the log has of a model since the last look.

@@ -11,7 +11,7 @@ use prediction_log::{Config, Log, Outcome, PredictionRecord};
 use runtime::testing::ManualClock;
 use telemetry::{Metrics, Severity};
 use tempfile::TempDir;
-use types::{ModelVersion, Timestamp};
+use types::{Duration, ModelVersion, Timestamp};
 
 use super::*;
 use crate::{
@@ -26,6 +26,8 @@ const BROKEN: usize = 7;
 /// What the ports answer.
 struct Told {
     version: AtomicU32,
+    /// Whether there is a model that comes before the other.
+    has_another: AtomicBool,
     has_reference: AtomicBool,
     frozen: AtomicU32,
 }
@@ -46,8 +48,14 @@ impl Watched for Told {
             number => world::version(number),
         };
         let policy = Policy { window: MINUTE, min_rows: 300, exclude: Vec::new() };
-        Ok(vec![WatchedModel { version, policy, attribution: MINUTE, ..watched(MINUTE) }])
+        let of = |version| WatchedModel { version, policy: policy.clone(), attribution: MINUTE, ..watched(MINUTE) };
+        let another = self.has_another.load(Ordering::SeqCst).then(|| of(another()));
+        Ok(another.into_iter().chain([of(version)]).collect())
     }
+}
+
+fn another() -> ModelVersion {
+    ModelVersion::new(ModelName::parse("before").unwrap(), 1)
 }
 
 struct Scene {
@@ -58,7 +66,7 @@ struct Scene {
     world: World,
     tasks: Tasks,
     metrics: Metrics,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Scene {
@@ -68,13 +76,14 @@ impl Scene {
         let (tasks, metrics) = (Tasks::new(), Metrics::new(&[prediction_log::METRICS, crate::METRICS]).unwrap());
         let log = Log::open(Config::new(folder.path()), Arc::new(clock.clone()), &tasks, metrics.clone()).unwrap();
         let (version, has_reference) = (AtomicU32::new(1), AtomicBool::new(true));
-        let told = Arc::new(Told { version, has_reference, frozen: AtomicU32::new(0) });
+        let told =
+            Arc::new(Told { version, has_another: AtomicBool::new(false), has_reference, frozen: AtomicU32::new(0) });
         let ports = Ports { references: Arc::clone(&told) as _, watched: Arc::clone(&told) as _ };
         let service = Service::new(database, log.clone(), ports, Arc::new(clock.clone()), metrics.clone());
         service.migrate().await.unwrap();
         let mut world = World::new(7);
         let _ = world.training(600, 6, false);
-        Self { service, log, clock, told, world, tasks, metrics, _folder: folder }
+        Self { service, log, clock, told, world, tasks, metrics, folder }
     }
 
     /// So many rows arrive within half a minute; of `broken` the upstream says USA.
@@ -156,6 +165,42 @@ on_both! {
         scene.stop().await;
     }
 
+    async fn whoever_rests_is_still_the_one_that_looks(db: Database) {
+        let mut scene = Scene::new(db).await;
+        let mut first = Watcher::new(scene.service.clone());
+        first.rest_until = Instant::now() + Wait::from_secs(3_600);
+        scene.serve(200, 1, |_| false);
+        first.pass().await;
+        assert!(first.open.is_empty(), "it rests");
+        let mut second = Watcher::new(scene.service.clone());
+        second.pass().await;
+        assert!(second.open.is_empty(), "the first one has the lease");
+        first.rest_until = Instant::now();
+        first.pass().await;
+        assert!(!first.open.is_empty() && first.rest_until > Instant::now());
+        scene.stop().await;
+    }
+
+    async fn a_model_whose_log_is_damaged_keeps_no_other_from_being_looked_at_and_counted(db: Database) {
+        let mut scene = Scene::new(db).await;
+        let mut watcher = Watcher::new(scene.service.clone());
+        scene.told.has_another.store(true, Ordering::SeqCst);
+        scene.serve(700, 1, |_| false);
+        watcher.try_pass().await.unwrap();
+        let hour = "predictions/model=before/date=2026-11-23/hour=00";
+        std::fs::create_dir_all(scene.folder.path().join(hour)).unwrap();
+        std::fs::write(scene.folder.path().join(hour).join("damaged.parquet"), "PAR1").unwrap();
+        scene.clock.advance(MINUTE);
+        scene.serve(700, 1, |customer| customer == BROKEN);
+        watcher.try_pass().await.unwrap();
+        assert!(scene.service.findings().await.unwrap().iter().any(names_broken));
+        let failures = "crosstie_drift_failures_total 1";
+        assert!(scene.metrics.render().contains(failures), "{}", scene.metrics.render());
+        Counter::new(scene.service.clone()).try_pass().await.unwrap();
+        assert!(!scene.service.kpis(&world::version(1).model).await.unwrap().is_empty());
+        scene.stop().await;
+    }
+
     async fn windows_close_by_time_and_rows_and_keep_every_comparison(db: Database) {
         let mut scene = Scene::new(db).await;
         let mut watcher = Watcher::new(scene.service.clone());
@@ -212,15 +257,13 @@ on_both! {
         assert_eq!(scene.told.frozen.load(Ordering::SeqCst), 1, "not asked at each look");
         let report = scene.service.report(&world::version(1).model).await.unwrap();
         assert_eq!((report.reference_frozen_at, report.findings), (None, Vec::new()));
-        watcher.count_after.clear();
-        watcher.try_pass().await.unwrap();
+        Counter::new(scene.service.clone()).try_pass().await.unwrap();
         assert!(!scene.service.kpis(&world::version(1).model).await.unwrap().is_empty(), "KPIs need none");
         scene.stop().await;
     }
 
     async fn kpis_count_predictions_that_are_old_enough_once_for_each_event(db: Database) {
         let mut scene = Scene::new(db).await;
-        let mut watcher = Watcher::new(scene.service.clone());
         let old = scene.serve(200, 1, |_| false);
         scene.clock.advance(MINUTE);
         let young = scene.serve(100, 1, |_| false);
@@ -235,7 +278,7 @@ on_both! {
         outcomes.extend(young.iter().map(|record| outcome(record, "click")));
         scene.log.append_outcomes(outcomes.clone()).await.unwrap();
         scene.log.append_outcomes(outcomes).await.unwrap();
-        watcher.try_pass().await.unwrap();
+        Counter::new(scene.service.clone()).try_pass().await.unwrap();
         let kpis = scene.service.kpis(&world::version(1).model).await.unwrap();
         let of = |kpi: &str, segment: Option<Segment>| {
             kpis.iter().find(|row| row.kpi == kpi && row.segment == segment).unwrap().clone()
@@ -271,4 +314,10 @@ async fn a_clock_that_jumps_ahead_and_back_leaves_no_blind_day() {
     assert!(scene.service.findings().await.unwrap().iter().any(names_broken));
     scene.stop().await;
     tasks.shutdown(Wait::from_secs(60)).await;
+}
+
+#[test]
+fn a_slow_look_is_followed_by_a_rest_that_is_not_longer_than_a_page_may_take() {
+    assert_eq!(rest(Wait::from_millis(10)), Wait::from_millis(90));
+    assert_eq!(rest(Wait::from_secs(7)), LONGEST_REST);
 }
