@@ -103,7 +103,7 @@ pub struct Acknowledgement {
     pub gateway: String,
     /// When it was last heard, in database time.
     pub seen_at: Timestamp,
-    /// Since when it says the same.
+    /// Since when it follows that revision of the model, or does not.
     pub changed_at: Timestamp,
     /// Whether it was heard recently enough to be waited for.
     pub live: bool,

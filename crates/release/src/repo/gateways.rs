@@ -1,19 +1,48 @@
 //! What gateways said last: what they serve, and what their shadows showed.
 
+use std::collections::BTreeMap;
+
 use database::{Transaction, params};
+use serde::{Deserialize, Serialize};
 use types::{Duration, ModelName, Timestamp};
 
 use super::{from_json, to_json};
-use crate::{Acknowledgement, Error, GatewayReport, ReleaseId, shadow};
+use crate::{Acknowledgement, Error, GatewayReport, ModelReport, ReleaseId, shadow};
 
 /// A gateway that was not heard for this long is not waited for: five acknowledgements in a row are missing.
 pub(crate) const LIVE: Duration = Duration::from_secs(10);
 
+/// What a gateway said, as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Said {
+    gateway: String,
+    models: BTreeMap<ModelName, ModelReport>,
+    /// Since when it serves each model so. A version that does not load is tried again and again, and that the reason comes
+    /// and goes meanwhile is no change.
+    #[serde(default)]
+    since: BTreeMap<ModelName, Timestamp>,
+}
+
+impl Said {
+    fn now(report: &GatewayReport, before: Option<&Self>, now: Timestamp) -> Self {
+        let since = report.models.iter().map(|(model, said)| {
+            let same = before.filter(|before| {
+                let was = before.models.get(model);
+                was.is_some_and(|was| (was.revision, was.settled) == (said.revision, said.settled))
+            });
+            (model.clone(), same.and_then(|before| before.since.get(model).copied()).unwrap_or(now))
+        });
+        let since = since.collect();
+        Self { gateway: report.gateway.clone(), models: report.models.clone(), since }
+    }
+}
+
 /// Writes what a gateway serves. Answers whether it said something else before.
 pub(crate) async fn put(tx: &mut Transaction, report: &GatewayReport, now: Timestamp) -> Result<bool, Error> {
-    let status = to_json(report)?;
     let before = tx.row("SELECT status FROM crosstie_gateway WHERE id = $1", params![&report.gateway]).await?;
     let before: Option<String> = before.map(|row| row.get("status")).transpose()?;
+    let before = before.map(|text| from_json::<Said>("a gateway's status", &text)).transpose()?;
+    let status = to_json(&Said::now(report, before.as_ref(), now))?;
     tx.execute(
         "INSERT INTO crosstie_gateway (id, seen_at, changed_at, status) VALUES ($1, $2, $2, $3) \
          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, status = excluded.status, \
@@ -22,13 +51,13 @@ pub(crate) async fn put(tx: &mut Transaction, report: &GatewayReport, now: Times
         params![&report.gateway, now, &status],
     )
     .await?;
-    Ok(before.is_none_or(|before| before != status))
+    Ok(before.is_none_or(|before| before.models != report.models))
 }
 
 /// What a gateway said last.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
-    report: GatewayReport,
+    said: Said,
     seen_at: Timestamp,
     changed_at: Timestamp,
 }
@@ -40,7 +69,7 @@ pub(crate) async fn heard(tx: &mut Transaction, since: Timestamp) -> Result<Vec<
     rows.iter()
         .map(|row| {
             Ok(Heard {
-                report: from_json("a gateway's status", &row.get::<String>("status")?)?,
+                said: from_json("a gateway's status", &row.get::<String>("status")?)?,
                 seen_at: row.get("seen_at")?,
                 changed_at: row.get("changed_at")?,
             })
@@ -51,12 +80,12 @@ pub(crate) async fn heard(tx: &mut Transaction, since: Timestamp) -> Result<Vec<
 /// The same, as it concerns `model`.
 pub(crate) fn acknowledgements(heard: &[Heard], model: &ModelName, now: Timestamp) -> Vec<Acknowledgement> {
     let of = |heard: &Heard| Acknowledgement {
-        gateway: heard.report.gateway.clone(),
+        gateway: heard.said.gateway.clone(),
         seen_at: heard.seen_at,
-        changed_at: heard.changed_at,
+        changed_at: heard.said.since.get(model).copied().unwrap_or(heard.changed_at),
         // One that was heard in the future was heard before the clock went back, and may be long dead.
         live: now.since(heard.seen_at) <= LIVE && heard.seen_at.since(now) <= LIVE,
-        model: heard.report.models.get(model).cloned(),
+        model: heard.said.models.get(model).cloned(),
     };
     heard.iter().map(of).collect()
 }

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use database::{Database, testing::on_both};
-use release::{Attention, AttentionKind, Stage, shadow};
+use release::{Attention, AttentionKind, GatewayReport, ModelReport, Stage, shadow};
 use types::{Duration, Value};
 
 use crate::{
     fleet::{Fleet, Gateway},
-    world::{operator, version},
+    world::{model, operator, version},
 };
 
 async fn attention(fleet: &Fleet) -> Vec<Attention> {
@@ -111,6 +111,23 @@ on_both! {
         assert_eq!(attention(&fleet).await, []);
         fleet.seconds(20).await;
         assert_eq!(kinds(&attention(&fleet).await), [AttentionKind::Unsettled]);
+        fleet.stop().await;
+    }
+
+    async fn a_gateway_that_tries_again_and_again_to_load_what_serves_is_told(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let revision = fleet.world.assignment().await.revision;
+        for second in 0..70 {
+            // Between two attempts it says why the last one failed.
+            let failed = (second % 2 == 0).then(|| (1, "no memory".to_owned())).into_iter().collect();
+            let report = ModelReport { revision, settled: false, failed };
+            let models = [(model(), report)].into();
+            fleet.world.service.acknowledge(&GatewayReport { gateway: "c".to_owned(), models }).await.unwrap();
+            fleet.second().await;
+        }
+        let told = attention(&fleet).await;
+        assert_eq!(kinds(&told), [AttentionKind::Unsettled]);
+        assert!(told[0].summary.ends_with(": c"), "{}", told[0].summary);
         fleet.stop().await;
     }
 
