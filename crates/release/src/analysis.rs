@@ -51,6 +51,8 @@ pub use limits::{Alarm, Limits, Metric};
 const PRIOR_ENTITIES: f64 = 1_000.0;
 /// The chance that the bound on the excess is ever wrong, half for each arm's rate.
 const BOUND_MISSES: f64 = 0.05;
+/// Weights of which something is kept.
+const SPANS: usize = 2;
 /// More entities than any rollout waits for; ends the search for a bound that cannot be reached.
 const MOST_ENTITIES: u64 = 1 << 40;
 
@@ -80,8 +82,11 @@ impl Counts {
 /// between windows, not inside.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Window {
-    /// The canary's declared share; one half where every request went to both.
+    /// The canary's declared share; one half where every request went to both. Of one rollout's windows the shadow's come
+    /// first, and weights ascend.
     pub weight: f64,
+    /// Whether every request went to both.
+    pub is_shadow: bool,
     /// What stable did.
     pub stable: Counts,
     /// What the canary did.
@@ -97,10 +102,12 @@ pub struct Analysis {
     spans: Vec<Span>,
 }
 
-/// The time under one weight.
+/// The time under one weight, or in the shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Span {
     weight: f64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_shadow: bool,
     stable: Tally,
     canary: Tally,
 }
@@ -119,6 +126,15 @@ impl Tally {
 }
 
 impl Span {
+    fn beginning(weight: f64, is_shadow: bool) -> Self {
+        Self { weight, is_shadow, stable: Tally::default(), canary: Tally::default() }
+    }
+
+    /// Whether a rollout comes to it before it comes to `other`.
+    fn is_before(&self, other: &Self) -> bool {
+        if self.is_shadow == other.is_shadow { self.weight < other.weight } else { self.is_shadow }
+    }
+
     /// The canary's share of the entities, as known so far.
     fn share(&self) -> f64 {
         let canary = self.canary.entities as f64;
@@ -139,7 +155,8 @@ impl Analysis {
         if !(window.weight > 0.0 && window.weight < 1.0) {
             return;
         }
-        let span = self.span(window.weight);
+        let mut long_over = Span::beginning(window.weight, window.is_shadow);
+        let span = self.span(window.weight, window.is_shadow).unwrap_or(&mut long_over);
         let share = span.share();
         span.stable.add(&window.stable);
         span.canary.add(&window.canary);
@@ -186,18 +203,19 @@ impl Analysis {
         self.alarm(limits).is_none() && self.excess_upper_bound() < limits.max_excess
     }
 
-    /// The span of a weight. A weight that is neither the current one nor the one before begins a new span; one from
-    /// before comes from a gateway that was slow to follow or to report, and ends nothing.
-    fn span(&mut self, weight: f64) -> &mut Span {
-        let known = self.spans.iter().position(|span| span.weight == weight);
-        let index = known.unwrap_or_else(|| {
-            if self.spans.len() > 1 {
+    /// The span of a weight, or of the shadow. A weight that comes after the current one begins a new span. One from before
+    /// comes from a gateway that was slow to follow or to report, and ends nothing; from long before, nothing is kept of it.
+    fn span(&mut self, weight: f64, is_shadow: bool) -> Option<&mut Span> {
+        let wanted = Span::beginning(weight, is_shadow);
+        let is_wanted = |span: &Span| !span.is_before(&wanted) && !wanted.is_before(span);
+        if !self.spans.iter().any(is_wanted) {
+            let place = self.spans.partition_point(|span| span.is_before(&wanted));
+            self.spans.insert(place, wanted);
+            if self.spans.len() > SPANS {
                 self.spans.remove(0);
             }
-            self.spans.push(Span { weight, stable: Tally::default(), canary: Tally::default() });
-            self.spans.len() - 1
-        });
-        &mut self.spans[index]
+        }
+        self.spans.iter_mut().find(|span| is_wanted(span))
     }
 
     const fn evidence(&self, metric: Metric) -> &Evidence {

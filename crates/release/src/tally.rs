@@ -99,6 +99,7 @@ impl Tally {
             self.add(*route, window);
             let second = seconds.entry((window.second, window.revision)).or_insert_with(|| Window {
                 weight: route.fraction(),
+                is_shadow: route.is_shadow,
                 stable: Counts::default(),
                 canary: Counts::default(),
             });

@@ -12,7 +12,7 @@ fn arm(entities: u64, errors: u64, slow: u64) -> Counts {
 }
 
 fn errors(weight: f64, stable: (u64, u64), canary: (u64, u64)) -> Window {
-    Window { weight, stable: arm(stable.1, stable.0, 0), canary: arm(canary.1, canary.0, 0) }
+    Window { weight, is_shadow: false, stable: arm(stable.1, stable.0, 0), canary: arm(canary.1, canary.0, 0) }
 }
 
 fn after<'a>(limits: &Limits, windows: impl IntoIterator<Item = &'a Window>) -> Analysis {
@@ -37,7 +37,7 @@ prop_compose! {
 
 prop_compose! {
     fn some_window()(weight in weight(), stable in some_arm(), canary in some_arm()) -> Window {
-        Window { weight, stable, canary }
+        Window { weight, is_shadow: false, stable, canary }
     }
 }
 
@@ -57,11 +57,11 @@ proptest! {
         let limits = Limits::default();
         for (metric, tolerance) in [(Metric::Errors, 0.10), (Metric::Latency, 0.20)] {
             let mut before = after(&limits, &history);
-            let share = before.span(weight).share();
+            let share = before.span(weight, false).map_or(weight, |span| span.share());
             let boundary = share * (1.0 + tolerance) / (share * (1.0 + tolerance) + 1.0 - share);
             let e_after = |stable, canary| {
                 let mut next = before.clone();
-                next.observe(&limits, &Window { weight, stable, canary });
+                next.observe(&limits, &Window { weight, is_shadow: false, stable, canary });
                 // Relative to before, as logarithms: E may be a thousand digits long.
                 (next.evidence(metric).log_mean() - before.evidence(metric).log_mean()).exp()
             };
@@ -116,7 +116,7 @@ proptest! {
             .collect();
         prop_assert_eq!(&after(&limits, &busy), &before);
         let mut later = before.clone();
-        later.observe(&limits, &Window { weight, stable: arm(well, 0, 0), canary: arm(well / 20, 0, 0) });
+        later.observe(&limits, &Window { weight, is_shadow: false, stable: arm(well, 0, 0), canary: arm(well / 20, 0, 0) });
         prop_assert_eq!(e(&later), e(&before));
     }
 
@@ -262,7 +262,7 @@ fn the_requests_that_are_needed_are_enough_and_one_fewer_is_not() {
 #[test]
 fn what_is_not_judged_raises_no_alarm_and_leaves_alpha_to_the_other() {
     let limits = Limits { latency: None, ..Limits::default() };
-    let slow = Window { weight: 0.05, stable: arm(95, 0, 0), canary: arm(5, 0, 5) };
+    let slow = Window { weight: 0.05, is_shadow: false, stable: arm(95, 0, 0), canary: arm(5, 0, 5) };
     let analysis = after(&limits, [&slow]);
     assert!(analysis.alarm(&limits).is_none());
     assert_eq!(analysis.e_value(&limits, Metric::Latency), 1.0);
@@ -308,12 +308,36 @@ fn the_stored_form_is_the_one_that_is_read_ever_after() {
     let pinned: Analysis = serde_json::from_str(stored).unwrap();
     assert_eq!(serde_json::to_string_pretty(&pinned).unwrap(), stored.trim_end());
     let limits = Limits::default();
-    let window = Window { weight: 0.05, stable: arm(950, 4, 50), canary: arm(50, 1, 2) };
-    let later = Window { weight: 0.25, stable: arm(700, 1, 30), canary: arm(300, 0, 15) };
+    let window = Window { weight: 0.05, is_shadow: false, stable: arm(950, 4, 50), canary: arm(50, 1, 2) };
+    let later = Window { weight: 0.25, is_shadow: false, stable: arm(700, 1, 30), canary: arm(300, 0, 15) };
     let made = after(&limits, [&window, &window, &later]);
     assert_eq!(pinned.spans, made.spans);
     for metric in Metric::ALL {
         assert!((pinned.e_value(&limits, metric) / made.e_value(&limits, metric) - 1.0).abs() < 1e-9, "{metric}");
         assert!((pinned.evidence(metric).highest() / made.evidence(metric).highest() - 1.0).abs() < 1e-9, "{metric}");
     }
+}
+
+/// As after a gateway was away while the others went on.
+#[test]
+fn windows_of_a_weight_that_is_long_over_end_nothing() {
+    let limits = Limits::default();
+    let windows = [0.05, 0.25, 0.5].map(|weight| errors(weight, (0, 5_000), (0, 5_000)));
+    let mut analysis = after(&limits, &windows);
+    let bound = analysis.excess_upper_bound();
+    assert!(analysis.is_promotable(&limits), "{bound}");
+    analysis.observe(&limits, &errors(0.05, (0, 20), (0, 1)));
+    assert_eq!(analysis.excess_upper_bound(), bound);
+    analysis.observe(&limits, &errors(0.5, (0, 100), (0, 100)));
+    assert!(analysis.excess_upper_bound() < bound);
+}
+
+#[test]
+fn what_a_shadow_showed_is_not_taken_for_what_callers_got_at_one_half() {
+    let limits = Limits::default();
+    let shadow = Window { is_shadow: true, ..errors(0.5, (0, 5_000), (0, 5_000)) };
+    let mut analysis = after(&limits, [&shadow]);
+    assert!(analysis.is_promotable(&limits));
+    analysis.observe(&limits, &errors(0.5, (0, 10), (0, 10)));
+    assert!(!analysis.is_promotable(&limits), "{}", analysis.excess_upper_bound());
 }

@@ -127,7 +127,7 @@ impl Iterator for Run {
         }
         self.second += 1;
         let (stable, canary) = (self.counts(stables, stable_bad), self.counts(canaries, canary_bad));
-        Some(Window { weight: self.traffic.weight, stable, canary })
+        Some(Window { weight: self.traffic.weight, is_shadow: false, stable, canary })
     }
 }
 
