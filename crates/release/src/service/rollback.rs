@@ -24,7 +24,7 @@ use crate::{
 
 impl Service {
     /// Goes back to what was stable before, or to the version `to`, which must have been stable once. A rollout on its way
-    /// is sent back first; without `to` that is all.
+    /// is sent back first; without `to`, or where `to` is stable beside it, that is all.
     ///
     /// # Errors
     /// When the caller is no operator; when nothing serves, or there is nothing to go back to; when the target's files are
@@ -43,16 +43,15 @@ impl Service {
             return Err(refusal.into());
         }
         let named = model.clone();
-        let (is_rolling, target) = self
+        let target = self
             .inner
             .database
             .read(async move |tx| {
-                let is_rolling = rolling_out(tx, &named).await?.is_some();
-                Ok::<_, Error>((is_rolling, target(tx, &named, to).await))
+                let is_enough = rolling_out(tx, &named).await?.is_some() && is_kept(tx, &named, to).await?;
+                if is_enough { Ok(None) } else { target(tx, &named, to).await.map(Some) }
             })
             .await?;
-        if to.is_some() || !is_rolling {
-            let target = target?;
+        if let Some(target) = target {
             self.is_unchanged(model, &target.pinned).await?;
         }
         let (desk, by, model) = (self.inner.desk.clone(), caller.clone(), model.clone());
@@ -84,6 +83,13 @@ impl Service {
 
 async fn rolling_out(tx: &mut Transaction, model: &ModelName) -> Result<Option<Release>, Error> {
     Ok(repo::open_of(tx, model).await?.into_iter().find(|release| release.stage == Stage::RollingOut))
+}
+
+/// Whether what is stable is what is wanted, so that a rollout on its way is all that goes back.
+async fn is_kept(tx: &mut Transaction, model: &ModelName, to: Option<u32>) -> Result<bool, Error> {
+    let Some(to) = to else { return Ok(true) };
+    let stable = traffic::latest(tx, model).await?.and_then(|latest| latest.stable);
+    Ok(stable.is_some_and(|stable| stable.version == to))
 }
 
 /// Where a rollback goes.
@@ -128,7 +134,7 @@ async fn roll_back(
     if let Some(release) = rolling_out(tx, model).await? {
         let observation = Observation::RolledBack { by: by.clone(), reason: reason.to_owned() };
         let sent_back = decide(tx, desk, release.id, &Decision::new("release.rollback", &by.name, observation)).await?;
-        if to.is_none() {
+        if is_kept(tx, model, to).await? {
             return Ok(sent_back);
         }
     }

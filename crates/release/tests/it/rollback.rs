@@ -91,6 +91,13 @@ on_both! {
         let sent_back = world.service.rollback(&operator(), &model(), None, None).await.unwrap();
         assert_eq!((sent_back.id, sent_back.stage), (id, Stage::RolledBack));
         assert_eq!(world.stable().await, Some(1));
+        world.registry.is_away.store(false, Ordering::SeqCst);
+        let id = world.create(3).await.id;
+        world.until(id, Stage::AwaitingApproval).await;
+        world.registry.is_away.store(true, Ordering::SeqCst);
+        world.service.approve(&approver(), id, None).await.unwrap();
+        let sent_back = world.service.rollback(&operator(), &model(), Some(1), None).await.unwrap();
+        assert_eq!((sent_back.id, sent_back.stage), (id, Stage::RolledBack), "also for who names what is stable");
         let releases = world.service.list(Filter { open_only: true, ..Filter::default() }).await.unwrap();
         assert_eq!(releases, []);
         world.stop().await;
