@@ -4,7 +4,8 @@ use types::Duration;
 
 use super::{Service, look::judgement};
 use crate::{
-    ArmWindow, Error, GatewayReport, Hold, Kind, Release, ReleaseId, RolloutReport, Stage, StepProgress, StepReport,
+    ArmWindow, Assignment, Error, GatewayReport, Hold, Kind, Release, ReleaseId, RolloutReport, Stage, StepProgress,
+    StepReport,
     machine::{self, Leg, Policy},
     repo::{self, gateways, rollouts, traffic, windows},
     shadow,
@@ -74,13 +75,14 @@ impl Service {
                 let now = desk.now(tx).await?;
                 let model = &release.version.model;
                 let latest = traffic::latest(tx, model).await?;
+                let decided = traffic::of_release(tx, id).await?;
                 let stable = if release.stage.is_over() {
-                    release.previous
+                    release.previous.or_else(|| stable_beside(&release, &decided))
                 } else {
                     latest.and_then(|latest| latest.stable).map(|stable| stable.version)
                 };
                 let tally = rollouts::tally(tx, id).await?;
-                let revision = traffic::of_release(tx, id).await?.last().map(|last| last.revision);
+                let revision = decided.last().map(|last| last.revision);
                 let settled_at = match revision {
                     Some(revision) => traffic::settled_at(tx, revision).await?,
                     None => None,
@@ -107,6 +109,12 @@ impl Service {
             })
             .await
     }
+}
+
+/// What was stable beside the release's version while that was on its way.
+fn stable_beside(release: &Release, decided: &[Assignment]) -> Option<u32> {
+    let mut stable = decided.iter().rev().filter_map(|assignment| assignment.stable.as_ref());
+    stable.find(|stable| stable.release != release.id).map(|stable| stable.version)
 }
 
 fn is_gradual(release: &Release) -> bool {

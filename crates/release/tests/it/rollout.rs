@@ -70,6 +70,22 @@ on_both! {
         fleet.stop().await;
     }
 
+    async fn the_report_of_a_version_that_went_back_says_what_it_was_held_against(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let id = fleet.gradual().await;
+        fleet.until_weight(id, 5.0).await;
+        fleet.fails = 0.5;
+        fleet.until(id, "rolled back", |release| release.stage == Stage::RolledBack).await;
+        let report = fleet.report(id).await;
+        assert_eq!(report.stable, Some(1));
+        let analysis = report.analysis.unwrap();
+        assert!(analysis.e_errors.unwrap() >= analysis.threshold, "{analysis:?}");
+        assert_eq!(report.hold, None);
+        let first = fleet.report(release::ReleaseId(1)).await;
+        assert_eq!((first.stable, first.analysis), (None, None), "there was nothing to hold it against");
+        fleet.stop().await;
+    }
+
     async fn with_no_traffic_a_hold_waits_and_goes_on_when_there_is_some(db: Database) {
         let mut fleet = Fleet::new(db).await;
         let id = fleet.gradual().await;
