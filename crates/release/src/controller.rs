@@ -14,14 +14,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
 use database::Lease;
 use runtime::{Tasks, reconcile_loop};
 use tokio::{sync::Mutex, time::Instant};
-use types::{Duration, ModelName};
+use types::{Duration, ErrorKind, ModelName, Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    Error, Filter, Release, ReleaseId, Service,
+    Error, Filter, Release, ReleaseId, Service, Stage,
     machine::{Observation, Phase, Work, step},
     metrics::{FAILED_PASSES, LEADER, UNAPPLIED},
-    repo::{gateways, traffic, windows},
+    repo::{self, gateways, rollouts, traffic, windows},
     service::{
         decide::{Decision, LEASE, decide},
         look::look,
@@ -37,7 +37,7 @@ const LEASE_TTL: Duration = Duration::from_secs(5);
 const RENEW_AFTER: Wait = Wait::from_millis(1_500);
 /// How often what nobody needs any more is removed.
 const TIDY_EVERY: Wait = Wait::from_secs(600);
-/// For how long what gateways said and counted is kept after its release is over.
+/// For how long what gateways said and counted is kept.
 const KEPT: Duration = Duration::from_secs(86_400);
 /// The most open releases that one pass looks at; models have one active release each.
 const MOST_OPEN: u32 = 10_000;
@@ -107,12 +107,11 @@ impl Controller {
         let Some(epoch) = self.lead().await? else { return Ok(()) };
         // Before reading, not after: a job that ends meanwhile has changed what is about to be read.
         self.jobs.retain(|_, job| !job.is_done());
-        let filter = Filter { model: None, open_only: true, limit: MOST_OPEN };
-        let open = self.service.list(filter).await?;
+        let (now, open) = self.service.open().await?;
         self.jobs.retain(|id, _| open.iter().any(|release| release.id == *id));
         let mut outcome = Ok(());
         for release in &open {
-            match self.advance(release, epoch).await {
+            match self.advance(release, now, epoch).await {
                 Err(fenced @ Error::Database(database::Error::Fenced { .. })) => return Err(fenced),
                 // What is the matter with one release must not keep another from going back.
                 Err(error) => outcome = Err(error),
@@ -121,7 +120,7 @@ impl Controller {
         }
         self.tell(epoch).await?;
         self.settle(epoch).await?;
-        self.tidy().await?;
+        self.tidy(&open).await?;
         outcome
     }
 
@@ -157,9 +156,8 @@ impl Controller {
         }
     }
 
-    async fn advance(&mut self, release: &Release, epoch: i64) -> Result<(), Error> {
+    async fn advance(&mut self, release: &Release, now: Timestamp, epoch: i64) -> Result<(), Error> {
         let state = release.state();
-        let now = self.service.inner.clock.now();
         // Most of the time nothing changes by itself; do not open a transaction to find that out.
         let moves = step(&release.policy(true), &state, &Observation::Tick, now).is_ok_and(|(next, _)| next != state);
         if moves {
@@ -186,18 +184,22 @@ impl Controller {
         let unapplied = inner.database.read(async move |tx| traffic::unapplied(tx).await).await?;
         let mut waiting: Vec<ModelName> = Vec::new();
         let mut left = unapplied.len();
-        for assignment in unapplied {
+        for (place, assignment) in unapplied.iter().enumerate() {
             if waiting.contains(&assignment.model) {
                 continue;
             }
-            if let Err(error) = inner.ports.traffic.apply(&assignment.model, &assignment).await {
-                let revision = assignment.revision;
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, model = %assignment.model, revision, "cannot tell what serves, trying again");
-                waiting.push(assignment.model);
-                continue;
-            }
             let revision = assignment.revision;
+            if let Err(error) = inner.ports.traffic.apply(&assignment.model, assignment).await {
+                let is_past = unapplied[place + 1..].iter().any(|later| later.model == assignment.model);
+                let is_gone = error.kind == ErrorKind::NotFound;
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, model = %assignment.model, revision, "cannot tell what serves");
+                // A version that was deleted by hand does not come back, and must not keep what serves now from being told.
+                if !(is_gone && is_past) {
+                    waiting.push(assignment.model.clone());
+                    continue;
+                }
+            }
             inner
                 .database
                 .write(async move |tx| {
@@ -241,18 +243,24 @@ impl Controller {
     }
 
     /// Removes what nobody needs any more, from time to time.
-    async fn tidy(&mut self) -> Result<(), Error> {
+    async fn tidy(&mut self, open: &[Release]) -> Result<(), Error> {
         if self.tidied.is_some_and(|tidied| tidied.elapsed() < TIDY_EVERY) {
             return Ok(());
         }
         self.tidied = Some(Instant::now());
         let desk = self.service.inner.desk.clone();
+        let rolling: Vec<_> =
+            open.iter().filter(|release| release.stage == Stage::RollingOut).map(|release| release.id).collect();
         self.service
             .inner
             .database
             .write(async move |tx| {
                 let before = desk.now(tx).await? - KEPT;
                 windows::prune(tx, before).await?;
+                for release in &rolling {
+                    let taken = rollouts::tally(tx, *release).await?.cursor;
+                    windows::prune_taken(tx, *release, taken, before).await?;
+                }
                 gateways::forget(tx, before).await
             })
             .await
@@ -260,6 +268,14 @@ impl Controller {
 }
 
 impl Service {
+    /// The releases that are not over, and the time by which decisions about them are taken: by any other, the controller
+    /// would wait for what is due, or insist on what is not.
+    async fn open(&self) -> Result<(Timestamp, Vec<Release>), Error> {
+        let desk = self.inner.desk.clone();
+        let filter = Filter { model: None, open_only: true, limit: MOST_OPEN };
+        self.inner.database.read(async move |tx| Ok((desk.now(tx).await?, repo::list(tx, &filter).await?))).await
+    }
+
     /// Looks at a rollout, under the lease.
     async fn look(&self, release: &Release, epoch: i64) -> Result<(), Error> {
         let (desk, id) = (self.inner.desk.clone(), release.id);

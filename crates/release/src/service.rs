@@ -41,7 +41,6 @@ pub(crate) struct Inner {
     pub(crate) ports: Ports,
     pub(crate) desk: Desk,
     pub(crate) missing: attention::Missing,
-    pub(crate) clock: SharedClock,
     pub(crate) signal: Signal,
     pub(crate) metrics: Metrics,
 }
@@ -49,10 +48,10 @@ pub(crate) struct Inner {
 impl Service {
     /// The service over `database`. `signal` wakes the controller, here and wherever else a clone of it is held.
     #[must_use]
-    pub fn new(database: Database, ports: Ports, clock: SharedClock, signal: Signal, metrics: Metrics) -> Self {
+    pub fn new(database: Database, ports: Ports, signal: Signal, metrics: Metrics) -> Self {
         let desk = Desk { audit: Arc::clone(&ports.audit), clock: None };
         let missing = attention::Missing::default();
-        Self { inner: Arc::new(Inner { database, ports, desk, missing, clock, signal, metrics }) }
+        Self { inner: Arc::new(Inner { database, ports, desk, missing, signal, metrics }) }
     }
 
     /// The same service, with the time of decisions taken from `clock` in place of the database's: for tests of what time
@@ -60,13 +59,12 @@ impl Service {
     #[must_use]
     pub fn deciding_by(&self, clock: SharedClock) -> Self {
         let Inner { database, ports, signal, metrics, .. } = &*self.inner;
-        let desk = Desk { audit: Arc::clone(&ports.audit), clock: Some(Arc::clone(&clock)) };
+        let desk = Desk { audit: Arc::clone(&ports.audit), clock: Some(clock) };
         let inner = Inner {
             database: database.clone(),
             ports: ports.clone(),
             desk,
             missing: attention::Missing::default(),
-            clock,
             signal: signal.clone(),
             metrics: metrics.clone(),
         };

@@ -63,7 +63,7 @@ impl World {
         let gates = GateName::ALL.map(|gate| Arc::new(Gate(gate)) as Arc<dyn GateCheck>).into();
         let ports =
             Ports { gates, candidates: Arc::new(Outside), traffic: Arc::new(Outside), audit: Arc::new(Outside) };
-        let releases = release::Service::new(database.clone(), ports, clock.clone(), Signal::new(), metrics.clone());
+        let releases = release::Service::new(database.clone(), ports, Signal::new(), metrics.clone());
         releases.migrate().await.unwrap();
         releases.controller(&tasks);
         let ports = drift::Ports { references: Arc::new(Outside), watched: Arc::new(Outside) };

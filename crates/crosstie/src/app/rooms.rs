@@ -49,23 +49,14 @@ impl Rooms<'_> {
         });
         let traffic = Arc::new(Projection { registry: self.registry.clone(), plan_changed: self.plan_changed.clone() });
         let ports = release::Ports { gates: Vec::new(), candidates, traffic, audit: Arc::new(Trail) };
-        let records = release::Service::new(
-            self.database.clone(),
-            ports.clone(),
-            self.clock.clone(),
-            Signal::new(),
-            self.metrics.clone(),
-        );
+        // One signal: what a gateway tells of itself wakes the controller.
+        let signal = Signal::new();
+        let service = |ports, signal| release::Service::new(self.database.clone(), ports, signal, self.metrics.clone());
+        let records = service(ports.clone(), signal.clone());
         records.migrate().await?;
         let serving = self.gateway(&records)?;
         let gates = self.gates(&records, &serving);
-        let releases = release::Service::new(
-            self.database.clone(),
-            release::Ports { gates, ..ports },
-            self.clock.clone(),
-            Signal::new(),
-            self.metrics.clone(),
-        );
+        let releases = service(release::Ports { gates, ..ports }, signal);
         let drift = self.drift(&releases).await?;
         let alerts = self.alerts(&releases, &drift).await?;
         let governance = ReleasesOnly {

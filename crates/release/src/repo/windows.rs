@@ -62,8 +62,25 @@ pub(crate) async fn prune(tx: &mut Transaction, before: Timestamp) -> Result<(),
     let sql = "DELETE FROM crosstie_arm_window WHERE second < $1 \
                AND number < (SELECT MAX(number) FROM crosstie_arm_window) \
                AND release_id NOT IN (SELECT id FROM crosstie_release WHERE stage = 'rolling_out')";
-    tx.execute(sql, params![before.as_micros().div_euclid(1_000_000)]).await?;
+    tx.execute(sql, params![second_of(before)]).await?;
     Ok(())
+}
+
+/// Removes windows of before `before` of a release that is on its way, up to the `number` that its analysis has taken.
+pub(crate) async fn prune_taken(
+    tx: &mut Transaction,
+    release: ReleaseId,
+    number: i64,
+    before: Timestamp,
+) -> Result<(), Error> {
+    let sql = "DELETE FROM crosstie_arm_window WHERE release_id = $1 AND number <= $2 AND second < $3 \
+               AND number < (SELECT MAX(number) FROM crosstie_arm_window)";
+    tx.execute(sql, params![release.0, number, second_of(before)]).await?;
+    Ok(())
+}
+
+fn second_of(time: Timestamp) -> i64 {
+    time.as_micros().div_euclid(1_000_000)
 }
 
 fn window_of(row: &Row) -> Result<(i64, ArmWindow), Error> {

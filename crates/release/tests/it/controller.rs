@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use database::{Database, params, testing::on_both};
+use database::{Database, Transaction, params, testing::on_both};
 use release::{GateName, Stage, Verdict};
 use runtime::testing::eventually;
-use types::ErrorKind;
+use types::{Duration, ErrorKind};
 
 use crate::world::{LONG, World, approver, operator};
 
@@ -81,12 +81,22 @@ on_both! {
         let id = world.create(1).await.id;
         world.until(id, Stage::AwaitingApproval).await;
         // As if this process had slept while another took over.
-        let taken = "UPDATE crosstie_lease SET holder = 'another', epoch = epoch + 1, expires_at = $1";
-        db.write(async move |tx| tx.execute(taken, params![i64::MAX]).await).await.unwrap();
+        let taken = "UPDATE crosstie_lease SET holder = 'another', epoch = epoch + 1";
+        db.write(async move |tx| tx.execute(taken, params![]).await).await.unwrap();
+        let renewed = async || {
+            let sql = "UPDATE crosstie_lease SET expires_at = $1";
+            let renew = async move |tx: &mut Transaction| {
+                let until = tx.now().await? + Duration::from_secs(4);
+                tx.execute(sql, params![until]).await
+            };
+            db.write::<_, _, database::Error>(renew).await.unwrap();
+        };
+        renewed().await;
         world.service.approve(&approver(), id, None).await.unwrap();
         let gates = GateName::ALL.map(|gate| world.gates[&gate].asked.load(Ordering::SeqCst));
         let leader = "crosstie_release_controller_leader 0";
         eventually(LONG, async || {
+            renewed().await;
             let metrics = world.metrics.render();
             if metrics.contains(leader) { Ok(()) } else { Err(metrics) }
         })
@@ -109,6 +119,16 @@ on_both! {
         world.traffic.until_told(revision).await;
         let told: Vec<_> = world.traffic.applied.lock().unwrap().iter().map(|assignment| assignment.revision).collect();
         assert_eq!(told, (1..=revision).collect::<Vec<_>>());
+        world.stop().await;
+    }
+
+    async fn a_stable_version_that_is_gone_does_not_keep_what_serves_after_it_from_being_told(db: Database) {
+        let world = World::new(db).await;
+        world.promote(1).await;
+        world.traffic.until_told(world.assignment().await.revision).await;
+        world.traffic.gone.lock().unwrap().insert(1);
+        world.promote(2).await;
+        world.traffic.until_told(world.assignment().await.revision).await;
         world.stop().await;
     }
 

@@ -1,6 +1,6 @@
 //! Rollouts step by step, in a time that the test moves.
 
-use database::{Database, testing::on_both};
+use database::{Database, params, testing::on_both};
 use release::{Kind, Stage, StepProgress, machine::Leg};
 use serde_json::json;
 use types::{Duration, Percent};
@@ -83,6 +83,32 @@ on_both! {
         assert_eq!(report.hold, None);
         let first = fleet.report(release::ReleaseId(1)).await;
         assert_eq!((first.stable, first.analysis), (None, None), "there was nothing to hold it against");
+        fleet.stop().await;
+    }
+
+    async fn what_was_counted_of_a_rollout_of_days_is_kept_for_one(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let id = fleet.gradual().await;
+        fleet.until_weight(id, 5.0).await;
+        fleet.world.service.pause(&operator(), id).await.unwrap();
+        fleet.seconds(20).await;
+        let many = async |fleet: &Fleet| -> i64 {
+            let sql = "SELECT COUNT(*) AS many FROM crosstie_arm_window";
+            let row = fleet.world.database.read(async move |tx| tx.row(sql, params![]).await).await.unwrap();
+            row.unwrap().get("many").unwrap()
+        };
+        let before = many(&fleet).await;
+        let counted = fleet.report(id).await.analysis.unwrap();
+        fleet.clock.advance(Duration::from_secs(30 * 3_600));
+        // The controller that ended had not taken these.
+        fleet.tell().await;
+        fleet.restart().await;
+        fleet.second().await;
+        let after = many(&fleet).await;
+        assert!(after <= 10 && before > 50, "{before}, {after}");
+        let now = fleet.report(id).await.analysis.unwrap();
+        let requests = |of: &release::Judgement| of.canary_requests + of.stable_requests;
+        assert_eq!(requests(&now), requests(&counted) + 400, "each second of both gateways counts once");
         fleet.stop().await;
     }
 

@@ -16,7 +16,7 @@ use release::{
     Assignment, AuditSink, Author, Candidate, Candidates, GateCheck, GateName, GateOutcome, ModelFile, PortError,
     Ports, Release, ReleaseId, Service, Stage, TrafficControl,
 };
-use runtime::{Signal, SystemClock, Tasks, testing::eventually};
+use runtime::{Signal, Tasks, testing::eventually};
 use serde_json::json;
 use telemetry::Metrics;
 use types::{AuditEntry, Digest, ErrorKind, ModelName, ModelVersion, Principal, Role};
@@ -61,7 +61,7 @@ impl World {
             audit: Arc::new(Audit),
         };
         let metrics = Metrics::new(&[release::METRICS]).unwrap();
-        let service = Service::new(database.clone(), ports, SystemClock::shared(), Signal::new(), metrics.clone());
+        let service = Service::new(database.clone(), ports, Signal::new(), metrics.clone());
         service.migrate().await.unwrap();
         Self { database, service, registry, gates, traffic, tasks: Tasks::new(), metrics }
     }
@@ -253,6 +253,8 @@ impl GateCheck for Gate {
 pub(crate) struct Traffic {
     pub(crate) applied: Mutex<Vec<Assignment>>,
     pub(crate) is_away: AtomicBool,
+    /// Versions that somebody deleted.
+    pub(crate) gone: Mutex<BTreeSet<u32>>,
 }
 
 impl Traffic {
@@ -270,6 +272,11 @@ impl TrafficControl for Traffic {
     async fn apply(&self, _: &ModelName, assignment: &Assignment) -> Result<(), PortError> {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(PortError::new(ErrorKind::Unavailable, "nobody listens"));
+        }
+        if let Some(stable) = &assignment.stable
+            && self.gone.lock().unwrap().contains(&stable.version)
+        {
+            return Err(PortError::new(ErrorKind::NotFound, "there is no such version"));
         }
         self.applied.lock().unwrap().push(assignment.clone());
         Ok(())
