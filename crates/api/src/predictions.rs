@@ -3,8 +3,9 @@
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::JsonRejection},
+    response::IntoResponse,
 };
-use http::Method;
+use http::{Method, header::CONTENT_TYPE};
 use prediction_log::{Log, Outcome, Scan};
 use runtime::SharedClock;
 use serde::Deserialize;
@@ -106,10 +107,11 @@ impl OutcomeBody {
     }
 }
 
+/// The newest predictions. Ten thousand are twenty megabytes, so each is written where it was read, off the runtime.
 async fn list(
     State(state): State<PredictionsState>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<JsonValue>, CrosstieError> {
+) -> Result<impl IntoResponse + use<>, CrosstieError> {
     let scan = Scan {
         model: query.model.as_deref().map(ModelName::parse).transpose()?,
         since: query.since.unwrap_or(Timestamp::MIN),
@@ -117,7 +119,10 @@ async fn list(
         limit: query.limit.unwrap_or(LISTED).min(MOST_LISTED),
         newest_first: true,
     };
-    Ok(Json(json!({ "predictions": state.log.scan(scan).await? })))
+    let written = state.log.scan_as(scan, |record| serde_json::to_string(&record)).await?;
+    let written: Result<Vec<String>, _> = written.into_iter().collect();
+    let written = written.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+    Ok(([(CONTENT_TYPE, "application/json")], format!("{{\"predictions\":[{}]}}", written.join(","))))
 }
 
 async fn get(State(state): State<PredictionsState>, Path(id): Path<String>) -> Result<Json<JsonValue>, CrosstieError> {
@@ -129,7 +134,60 @@ async fn get(State(state): State<PredictionsState>, Path(id): Path<String>) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use prediction_log::{Arm, Config, LoggedFeature, PredictionRecord};
+    use runtime::{Tasks, testing::ManualClock};
+    use telemetry::Metrics;
+    use types::{ModelVersion, Value};
+    use uuid::Uuid;
+
     use super::*;
+
+    fn record(number: i64) -> PredictionRecord {
+        PredictionRecord {
+            id: PredictionId::new(Uuid::now_v7(), 0),
+            at: Timestamp::from_millis(number),
+            version: ModelVersion::new(ModelName::parse("a \"quoted\" é").unwrap(), 1),
+            arm: Arm::Stable,
+            release: None,
+            principal: "tester".to_owned(),
+            entities: vec![("user_id".to_owned(), Value::Int64(number))],
+            features: vec![LoggedFeature {
+                name: "ratio".to_owned(),
+                value: Value::Float64(number as f64 / 3.0),
+                event_time: None,
+                origin: "request".to_owned(),
+                digest: None,
+            }],
+            outputs: Vec::new(),
+            degraded: false,
+            project: None,
+            sample_rate: 1.0,
+        }
+    }
+
+    #[tokio::test]
+    async fn predictions_are_listed_newest_first_as_they_are_logged() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (tasks, metrics) = (Tasks::new(), Metrics::new(&[prediction_log::METRICS]).unwrap());
+        let clock: SharedClock = Arc::new(ManualClock::new(Timestamp::from_millis(9)));
+        let log = Log::open(Config::new(folder.path()), Arc::clone(&clock), &tasks, metrics).unwrap();
+        let state = PredictionsState { log: log.clone(), clock };
+        let list = async |limit| {
+            let query = ListQuery { limit: Some(limit), ..ListQuery::default() };
+            let response = super::list(State(state.clone()), Query(query)).await.ok().unwrap().into_response();
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            serde_json::from_slice::<JsonValue>(&body).unwrap()
+        };
+        assert_eq!(list(5).await, json!({ "predictions": [] }));
+        let records: Vec<_> = (0..4).map(record).collect();
+        log.append(&records).unwrap();
+        assert_eq!(list(2).await, json!({ "predictions": [records[3], records[2]] }));
+        assert_eq!(list(usize::MAX).await["predictions"].as_array().unwrap().len(), 4);
+        assert!(tasks.shutdown(std::time::Duration::from_secs(60)).await.is_empty());
+    }
 
     #[test]
     fn one_outcome_and_many_are_read_and_a_malformed_one_is_told_what_is_wrong() {
