@@ -27,8 +27,8 @@ pub struct FeatureSummary {
     /// From 0, which is no association with the differences, to 1: the answers differ exactly where the feature does, or
     /// its value says whether they differ.
     pub explains: f64,
-    /// Where every answer differs since the models do, this still tells: the share of the variance of the scores'
-    /// differences that lies between rows in which the feature differs and the others; none if they differ less there.
+    /// Where every answer differs since the models do, this still tells: what the scores differ by where the feature
+    /// differs, beyond what they do elsewhere, as a share of all their differences.
     #[serde(default)]
     pub follows: f64,
     /// How far the scores are apart on average where the feature differs, and elsewhere.
@@ -78,11 +78,9 @@ struct Told {
     differing: u64,
     /// Rows in which both the feature and the answers differ.
     both: u64,
-    /// The scores' differences, their squares, and those of rows in which the feature differs.
+    /// The scores' differences, and those of rows in which the feature differs.
     #[serde(default)]
     apart: f64,
-    #[serde(default)]
-    apart_squared: f64,
     #[serde(default)]
     apart_where_mismatched: f64,
     pairs: Vec<Mismatch>,
@@ -173,7 +171,6 @@ impl Told {
         self.rows += 1;
         self.differing += u64::from(apart.differs);
         self.apart += apart.score;
-        self.apart_squared += apart.score * apart.score;
         if mismatches {
             self.mismatches += 1;
             self.both += u64::from(apart.differs);
@@ -196,7 +193,6 @@ impl Told {
         self.differing += other.differing;
         self.both += other.both;
         self.apart += other.apart;
-        self.apart_squared += other.apart_squared;
         self.apart_where_mismatched += other.apart_where_mismatched;
         other.pairs.iter().for_each(|pair| self.pair(&pair.primary, &pair.shadow, pair.rows));
     }
@@ -221,15 +217,11 @@ impl Told {
         known.then(|| (there / self.mismatches as f64, elsewhere / others as f64))
     }
 
-    /// The correlation ratio of the scores' differences and whether the feature differs.
+    /// What the scores differ by where the feature differs, beyond what they do elsewhere, as a share of all differences.
+    /// It weighs rows: a few that are far apart by chance come to little.
     fn follows(&self) -> f64 {
         let Some((there, elsewhere)) = self.means().filter(|(there, elsewhere)| there > elsewhere) else { return 0.0 };
-        let rows = self.rows as f64;
-        let mean = self.apart / rows;
-        let between = self.mismatches as f64 * (there - mean).powi(2)
-            + (self.rows - self.mismatches) as f64 * (elsewhere - mean).powi(2);
-        let variance = self.apart_squared - rows * mean * mean;
-        if variance > 0.0 { (between / variance).min(1.0) } else { 0.0 }
+        (there - elsewhere) * self.mismatches as f64 / self.apart
     }
 }
 
