@@ -52,13 +52,4 @@ impl Service {
             id,
         }))
     }
-
-    /// Takes an alias away without asking governance: a release's own projection of what it decided. Idempotent.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn clear_alias(&self, model: &ModelName, alias: &str) -> Result<()> {
-        let (model, alias) = (model.clone(), alias.to_owned());
-        self.database.write(async move |tx| repo::models::delete_alias(tx, model.as_str(), &alias).await).await
-    }
 }

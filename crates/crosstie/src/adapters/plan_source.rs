@@ -1,5 +1,5 @@
-//! What serves, as a gateway's traffic plan: the assignments of releases, and for models that were never released the
-//! version that the alias `production` names.
+//! What serves, as a gateway's traffic plan: the assignments of releases, and for models of which no release became stable
+//! yet the version that the alias `production` names.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use features::ReadPlan;
 use release::{Assignment, Pinned};
 use serving::{BoxError, Canary, ModelPlan, PlanSource, TrafficPlan, VersionPlan, Watch};
-use types::{Digest, ModelName, ModelVersion};
+use types::{Digest, ErrorKind, ModelName, ModelVersion};
 
 use super::backends::{BackendOf, HTTP};
 use crate::project::{Project, ProjectStore};
@@ -28,6 +28,8 @@ pub(crate) struct Plans {
     /// The digest and backend of versions that serve by alias; a registered version's files do not change, and if they
     /// do, it is refused at load.
     aliased: Mutex<HashMap<ModelVersion, (Digest, &'static str)>>,
+    /// What each alias named when that could last be found out.
+    last: Mutex<HashMap<ModelName, VersionPlan>>,
 }
 
 impl Plans {
@@ -38,7 +40,7 @@ impl Plans {
         projects: Arc<ProjectStore>,
         backends: BackendOf,
     ) -> Self {
-        Self { releases, registry, projects, backends, aliased: Mutex::default() }
+        Self { releases, registry, projects, backends, aliased: Mutex::default(), last: Mutex::default() }
     }
 
     async fn compose(&self) -> Result<TrafficPlan> {
@@ -49,11 +51,37 @@ impl Plans {
             plan.models.insert(assignment.model.clone(), model);
         }
         for (model, version) in self.registry.aliased(PRODUCTION).await? {
-            if !plan.models.contains_key(&model) {
-                plan.models.insert(model.clone(), self.by_alias(model, version).await?);
+            if plan.models.get(&model).is_some_and(|planned| planned.stable.is_some()) {
+                continue;
+            }
+            if let Some(version) = self.aliased(ModelVersion::new(model.clone(), version)).await? {
+                serve(plan.models.entry(model).or_default(), version);
             }
         }
         Ok(plan)
+    }
+
+    /// What an alias names. One that names what cannot be served, such as files that lie elsewhere, is passed over: other
+    /// models' rollbacks must not wait until somebody moves it.
+    async fn aliased(&self, version: ModelVersion) -> Result<Option<VersionPlan>> {
+        let model = version.model.clone();
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.by_alias(version.clone()).await {
+            Ok(planned) => {
+                last().insert(model, planned.clone());
+                Ok(Some(planned))
+            }
+            Err(error) => {
+                let known = last().get(&model).cloned();
+                // Nothing was ever planned of it here; the plan on disk may know it.
+                if known.is_none() && matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal) {
+                    return Err(error.into());
+                }
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, %version, "the alias names what cannot be served, and is passed over");
+                Ok(known)
+            }
+        }
     }
 
     async fn model(&self, assignment: &Assignment) -> Result<ModelPlan> {
@@ -90,8 +118,7 @@ impl Plans {
         version_plan(&project, model, pinned)
     }
 
-    async fn by_alias(&self, model: ModelName, version: u32) -> Result<ModelPlan> {
-        let version = ModelVersion::new(model, version);
+    async fn by_alias(&self, version: ModelVersion) -> Result<VersionPlan, registry::Error> {
         let known = self.aliased.lock().unwrap_or_else(PoisonError::into_inner).get(&version).copied();
         let (digest, backend) = match known {
             Some(known) => known,
@@ -101,8 +128,14 @@ impl Plans {
                 found
             }
         };
-        Ok(ModelPlan { stable: Some(VersionPlan::plain(version, backend, digest)), ..ModelPlan::default() })
+        Ok(VersionPlan::plain(version, backend, digest))
     }
+}
+
+/// Lets `version` serve until a release of the model becomes stable; as its release declares it, if that is under way.
+fn serve(plan: &mut ModelPlan, version: VersionPlan) {
+    let candidate = plan.others.iter().position(|other| other.version == version.version);
+    plan.stable = Some(candidate.map_or(version, |place| plan.others.remove(place)));
 }
 
 /// A pinned version, with the features that its project declares for it. One that a server of its own executes makes its

@@ -18,13 +18,9 @@ pub(crate) struct Projection {
 impl TrafficControl for Projection {
     async fn apply(&self, model: &ModelName, assignment: &Assignment) -> Result<(), PortError> {
         self.plan_changed.notify();
-        let projected = match &assignment.stable {
-            Some(pinned) => {
-                let version = ModelVersion::new(model.clone(), pinned.version);
-                self.registry.project_alias(&version, PRODUCTION).await
-            }
-            None => self.registry.clear_alias(model, PRODUCTION).await,
-        };
-        projected.map_err(from_registry)
+        // Before the first promotion the alias is not ours: whoever set it still decides what serves.
+        let Some(pinned) = &assignment.stable else { return Ok(()) };
+        let version = ModelVersion::new(model.clone(), pinned.version);
+        self.registry.project_alias(&version, PRODUCTION).await.map_err(from_registry)
     }
 }

@@ -1,5 +1,7 @@
 //! What the whole process exposes: every route with the access it needs, held against the reference.
 
+mod plans;
+
 use std::{fmt::Write as _, fs, path::Path};
 
 use alerts::Routing;
