@@ -40,7 +40,7 @@ pub trait Watched: Send + Sync {
 pub struct WatchedModel {
     /// The version.
     pub version: ModelVersion,
-    /// The model's inputs.
+    /// The model's inputs. Without any, the version is compared with nothing, and its KPIs are counted all the same.
     pub features: Vec<String>,
     /// Dimensions by whose values everything is judged, too: entity keys or inputs.
     pub segments: Vec<String>,

@@ -31,7 +31,7 @@ const EVERY: Wait = Wait::from_secs(2);
 /// After a look there is a rest of so many times what it took, so that looking costs a tenth of a core.
 const REST: u32 = 9;
 /// But no longer: what arrives meanwhile makes the next look longer still, and a page is promised within seconds.
-const LONGEST_REST: Wait = Wait::from_secs(5);
+const LONGEST_REST: Wait = Wait::from_secs(3);
 /// The lease under which one process looks.
 pub(crate) const LEASE: &str = "drift";
 

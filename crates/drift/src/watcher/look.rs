@@ -52,7 +52,8 @@ struct Told {
 
 impl Watcher {
     pub(super) async fn look(&mut self, epoch: i64) -> Result<(), Error> {
-        let watched = self.service.watched().await?;
+        let mut watched = self.service.watched().await?;
+        watched.retain(|watched| !watched.features.is_empty());
         let now = self.service.inner.clock.now();
         self.open.retain(|version, _| watched.iter().any(|watched| watched.version == *version));
         for (model, watched) in by_model(&watched) {

@@ -28,6 +28,7 @@ struct Told {
     version: AtomicU32,
     /// Whether there is a model that comes before the other.
     has_another: AtomicBool,
+    is_undeclared: AtomicBool,
     has_reference: AtomicBool,
     frozen: AtomicU32,
 }
@@ -48,7 +49,10 @@ impl Watched for Told {
             number => world::version(number),
         };
         let policy = Policy { window: MINUTE, min_rows: 300, exclude: Vec::new() };
-        let of = |version| WatchedModel { version, policy: policy.clone(), attribution: MINUTE, ..watched(MINUTE) };
+        let declared = watched(MINUTE);
+        let features = if self.is_undeclared.load(Ordering::SeqCst) { Vec::new() } else { declared.features.clone() };
+        let declared = WatchedModel { policy, features, attribution: MINUTE, ..declared };
+        let of = |version| WatchedModel { version, ..declared.clone() };
         let another = self.has_another.load(Ordering::SeqCst).then(|| of(another()));
         Ok(another.into_iter().chain([of(version)]).collect())
     }
@@ -76,8 +80,13 @@ impl Scene {
         let (tasks, metrics) = (Tasks::new(), Metrics::new(&[prediction_log::METRICS, crate::METRICS]).unwrap());
         let log = Log::open(Config::new(folder.path()), Arc::new(clock.clone()), &tasks, metrics.clone()).unwrap();
         let (version, has_reference) = (AtomicU32::new(1), AtomicBool::new(true));
-        let told =
-            Arc::new(Told { version, has_another: AtomicBool::new(false), has_reference, frozen: AtomicU32::new(0) });
+        let told = Arc::new(Told {
+            version,
+            has_another: AtomicBool::new(false),
+            is_undeclared: AtomicBool::new(false),
+            has_reference,
+            frozen: AtomicU32::new(0),
+        });
         let ports = Ports { references: Arc::clone(&told) as _, watched: Arc::clone(&told) as _ };
         let service = Service::new(database, log.clone(), ports, Arc::new(clock.clone()), metrics.clone());
         service.migrate().await.unwrap();
@@ -259,6 +268,20 @@ on_both! {
         assert_eq!((report.reference_frozen_at, report.findings), (None, Vec::new()));
         Counter::new(scene.service.clone()).try_pass().await.unwrap();
         assert!(!scene.service.kpis(&world::version(1).model).await.unwrap().is_empty(), "KPIs need none");
+        scene.stop().await;
+    }
+
+    async fn a_model_whose_drift_nobody_asked_about_is_compared_with_nothing(db: Database) {
+        let mut scene = Scene::new(db).await;
+        let mut watcher = Watcher::new(scene.service.clone());
+        scene.serve(1_400, 1, |customer| customer == BROKEN);
+        watcher.try_pass().await.unwrap();
+        assert!(!scene.service.findings().await.unwrap().is_empty());
+        scene.told.is_undeclared.store(true, Ordering::SeqCst);
+        watcher.try_pass().await.unwrap();
+        assert_eq!(scene.service.findings().await.unwrap(), [], "what was found while it was asked about is over");
+        assert!(watcher.open.is_empty(), "not even its answers are");
+        Counter::new(scene.service.clone()).try_pass().await.unwrap();
         scene.stop().await;
     }
 
