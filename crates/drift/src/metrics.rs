@@ -22,7 +22,7 @@ pub(crate) const SCORE: MetricDef = MetricDef {
 pub(crate) const KPI: MetricDef = MetricDef {
     name: "crosstie_kpi",
     kind: MetricKind::Gauge,
-    help: "KPI over the last windows of predictions that are old enough to have their outcomes, by model, version, KPI and segment (`all` for none).",
+    help: "KPI over the last windows of predictions that are old enough to have their outcomes, by model, version, KPI and segment (`all` for none); NaN for what is not counted any more.",
     unit: Unit::Ratio,
     labels: &["model", "version", "kpi", "segment"],
 };

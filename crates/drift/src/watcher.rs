@@ -20,7 +20,7 @@ use types::{ModelName, ModelVersion};
 
 use crate::{
     Error, Service, WatchedModel,
-    metrics::{FAILED_LOOKS, LOOK_SECONDS},
+    metrics::{FAILED_LOOKS, FINDINGS, LOOK_SECONDS},
 };
 use kpis::Counter;
 use leader::Leader;
@@ -96,6 +96,10 @@ impl Watcher {
     pub(crate) async fn try_pass(&mut self) -> Result<(), Error> {
         let Some(epoch) = self.lead().await? else {
             self.open.clear();
+            // Another process shows what holds.
+            for [model, kind, severity] in self.gauged.drain() {
+                self.service.inner.metrics.set(&FINDINGS, &[&model, &kind, &severity], 0.0);
+            }
             return Ok(());
         };
         self.look(epoch).await

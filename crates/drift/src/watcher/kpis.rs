@@ -1,15 +1,20 @@
 //! Counting KPIs off the log, now and then, beside the looks at drift.
 
-use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration as Wait,
+};
 
 use prediction_log::Scan;
 use runtime::{Signal, Tasks, blocking, reconcile_loop};
+use telemetry::Metrics;
 use tokio::{sync::Mutex, time::Instant};
 use types::{Duration, ModelName};
 
 use super::{by_model, leader::Leader};
 use crate::{
-    Error, Service, WatchedModel,
+    Error, KpiRow, Service, WatchedModel,
     kpi::{self, Counted},
     metrics::{FAILED_LOOKS, KPI},
     repo,
@@ -46,12 +51,14 @@ pub(crate) struct Counter {
     service: Service,
     leader: Leader,
     /// When a model's are counted again.
-    count_after: HashMap<ModelName, Instant>,
+    pub(super) count_after: HashMap<ModelName, Instant>,
+    /// The labels of what is shown of a model.
+    shown: HashMap<ModelName, HashSet<[String; 3]>>,
 }
 
 impl Counter {
     pub(crate) fn new(service: Service) -> Self {
-        Self { service, leader: Leader::new(LEASE), count_after: HashMap::new() }
+        Self { service, leader: Leader::new(LEASE), count_after: HashMap::new(), shown: HashMap::new() }
     }
 
     async fn pass(&mut self) {
@@ -64,9 +71,14 @@ impl Counter {
     }
 
     pub(crate) async fn try_pass(&mut self) -> Result<(), Error> {
-        let Some(epoch) = self.leader.lead(&self.service.inner.database).await? else { return Ok(()) };
+        let Some(epoch) = self.leader.lead(&self.service.inner.database).await? else {
+            // Another process shows them.
+            self.withdraw(|_| true);
+            return Ok(());
+        };
         let watched = self.service.watched().await?;
         self.count_after.retain(|model, _| watched.iter().any(|watched| watched.version.model == *model));
+        self.withdraw(|model| watched.iter().all(|watched| watched.version.model != *model));
         for (model, watched) in by_model(&watched) {
             let is_due = self.count_after.get(&model).is_none_or(|after| Instant::now() >= *after);
             let latest = watched.iter().max_by_key(|watched| watched.version.version);
@@ -83,7 +95,7 @@ impl Counter {
         Ok(())
     }
 
-    async fn count(&self, model: &ModelName, watched: &WatchedModel, epoch: i64) -> Result<(), Error> {
+    async fn count(&mut self, model: &ModelName, watched: &WatchedModel, epoch: i64) -> Result<(), Error> {
         let inner = Arc::clone(&self.service.inner);
         let now = inner.clock.now();
         let until = now - watched.attribution;
@@ -99,13 +111,7 @@ impl Counter {
         let since = counted.last().filter(|_| counted.len() == MOST_ROWS).map_or(since, |oldest| oldest.at);
         let of = watched.clone();
         let rows = blocking(move || kpi::count(&of, &counted, &outcomes, (since, until))).await;
-        for row in &rows {
-            let segment = row.segment.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string);
-            let version = row.version.version.to_string();
-            if let Some(value) = row.value {
-                inner.metrics.set(&KPI, &[model.as_str(), &version, &row.kpi, &segment], value);
-            }
-        }
+        self.show(model, &rows);
         let of = model.clone();
         inner
             .database
@@ -116,12 +122,41 @@ impl Counter {
             .await
     }
 
+    /// Shows `rows`, and no longer what is not among them: a version that answers no more has no KPI.
+    fn show(&mut self, model: &ModelName, rows: &[KpiRow]) {
+        let metrics = &self.service.inner.metrics;
+        let mut shown = HashSet::new();
+        for row in rows {
+            let segment = row.segment.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string);
+            let labels = [row.version.version.to_string(), row.kpi.clone(), segment];
+            if let Some(value) = row.value {
+                set(metrics, model, &labels, value);
+                shown.insert(labels);
+            }
+        }
+        for gone in self.shown.entry(model.clone()).or_default().difference(&shown) {
+            set(metrics, model, gone, f64::NAN);
+        }
+        self.shown.insert(model.clone(), shown);
+    }
+
+    fn withdraw(&mut self, is_over: impl Fn(&ModelName) -> bool) {
+        let metrics = &self.service.inner.metrics;
+        for (model, shown) in self.shown.extract_if(|model, _| is_over(model)) {
+            shown.iter().for_each(|labels| set(metrics, &model, labels, f64::NAN));
+        }
+    }
+
     fn failed(&self, error: &Error) {
         self.service.inner.metrics.add(&FAILED_LOOKS, &[], 1.0);
         tracing::warn!(error = error as &dyn std::error::Error, "KPIs are counted again later");
     }
 
-    async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         self.leader.stop(&self.service.inner.database).await;
     }
+}
+
+fn set(metrics: &Metrics, model: &ModelName, [version, kpi, segment]: &[String; 3], value: f64) {
+    metrics.set(&KPI, &[model.as_str(), version, kpi, segment], value);
 }

@@ -317,6 +317,46 @@ on_both! {
         assert!(scene.metrics.render().contains(shown));
         scene.stop().await;
     }
+
+    async fn what_is_not_counted_any_more_is_not_shown_any_more(db: Database) {
+        let mut scene = Scene::new(db).await;
+        let mut counter = Counter::new(scene.service.clone());
+        let ctr = |version: u32, value: &str| {
+            format!(r#"crosstie_kpi{{kpi="ctr",model="ranker",segment="all",version="{version}"}} {value}"#)
+        };
+        let has = |scene: &Scene, line: &str| scene.metrics.render().contains(line);
+        scene.serve(50, 1, |_| false);
+        scene.clock.advance(MINUTE);
+        counter.try_pass().await.unwrap();
+        assert!(has(&scene, &ctr(1, "0\n")));
+        scene.clock.advance(Duration::from_secs(25 * 60));
+        scene.serve(50, 2, |_| false);
+        scene.clock.advance(MINUTE);
+        counter.count_after.clear();
+        counter.try_pass().await.unwrap();
+        assert!(has(&scene, &ctr(1, "NaN")) && has(&scene, &ctr(2, "0\n")));
+        counter.stop().await;
+        let mut second = Counter::new(scene.service.clone());
+        second.try_pass().await.unwrap();
+        counter.try_pass().await.unwrap();
+        assert!(has(&scene, &ctr(2, "NaN")), "the process that lost the lease shows nothing");
+        scene.stop().await;
+    }
+
+    async fn findings_are_shown_by_the_process_that_looks(db: Database) {
+        let mut scene = Scene::new(db).await;
+        let mut first = Watcher::new(scene.service.clone());
+        scene.serve(1_400, 1, |customer| customer == BROKEN);
+        first.try_pass().await.unwrap();
+        let pages = r#"crosstie_drift_findings{kind="new_categories",model="ranker",severity="page"}"#;
+        assert!(scene.metrics.render().contains(&format!("{pages} 1")));
+        first.stop().await;
+        let mut second = Watcher::new(scene.service.clone());
+        second.try_pass().await.unwrap();
+        first.try_pass().await.unwrap();
+        assert!(scene.metrics.render().contains(&format!("{pages} 0")), "by the one that does not look any more");
+        scene.stop().await;
+    }
 }
 
 #[tokio::test]
