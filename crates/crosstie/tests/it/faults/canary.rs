@@ -43,15 +43,11 @@ async fn a_canary_that_does_not_load_goes_back_by_itself_while_stable_answers_ev
     assert_eq!(listed["alerts"][0]["name"], "CanaryDoesNotLoad", "{listed:#}");
 
     traffic.answers(50).await;
-    let record = Record::open(&world.database()).await;
+    let decisions = Record::open(&world.database()).await.decisions().await;
     let seen = traffic.seen();
     assert_eq!((&seen.failures, seen.cut_off), (&Vec::new(), 0));
     assert!(seen.answers.iter().all(|answer| answer.version == 1), "{:?}", seen.answers);
-    let answered = seen.answers.clone();
-    drop(seen);
-    assert!(unexplained(&answered, &record.decisions().await).is_empty());
-    report(&format!(
-        "a canary that does not load: back by itself, {} answers, all of stable, none failed",
-        answered.len()
-    ));
+    assert!(unexplained(&seen.answers, &decisions).is_empty());
+    let answers = seen.answers.len();
+    report(&format!("a canary that does not load: back by itself, {answers} answers, all of stable, none failed"));
 }
