@@ -33,16 +33,13 @@ pub(crate) struct Route {
 impl Route {
     /// What `assignment` shares out between stable and the candidate of its release, if anything.
     pub(crate) fn of(assignment: &Assignment, rollout: &Rollout) -> Option<Self> {
-        let place = |is: &dyn Fn(&Step) -> bool| {
-            rollout.steps.iter().position(is).and_then(|place| u32::try_from(place).ok()).unwrap_or(0)
-        };
         let is_ours = |release| release == assignment.release;
         if let Some(canary) = assignment.canary.as_ref().filter(|canary| is_ours(canary.pinned.release)) {
-            let step = place(&|step| *step == Step::SetWeight(canary.weight));
+            let step = place(rollout, |step| *step == Step::SetWeight(canary.weight)).unwrap_or(0);
             return Some(Self { step, weight: canary.weight, is_shadow: false });
         }
         assignment.shadow.as_ref().filter(|shadow| is_ours(shadow.release))?;
-        let step = place(&|step| matches!(step, Step::Shadow(_)));
+        let step = place(rollout, |step| matches!(step, Step::Shadow(_))).unwrap_or(0);
         Some(Self { step, weight: Percent::NONE, is_shadow: true })
     }
 
@@ -50,6 +47,11 @@ impl Route {
     fn fraction(self) -> f64 {
         if self.is_shadow { 0.5 } else { self.weight.fraction() }
     }
+}
+
+/// The first step that is so.
+fn place(rollout: &Rollout, is: impl FnMut(&Step) -> bool) -> Option<u32> {
+    rollout.steps.iter().position(is).and_then(|place| u32::try_from(place).ok())
 }
 
 /// Everything counted.
@@ -161,8 +163,9 @@ impl Tally {
         let upto = usize::try_from(step).map_or(usize::MAX, |step| step.saturating_add(1));
         let is_route = |step: &&Step| matches!(step, Step::Shadow(_) | Step::SetWeight(_));
         let Some(routed) = rollout.steps.iter().take(upto).rfind(is_route) else { return 0 };
-        let place = rollout.steps.iter().position(|step| step == routed).and_then(|place| u32::try_from(place).ok());
-        place.and_then(|place| self.steps.get(&place)).map_or(0, |shared| shared.canary.requests)
+        // A shadow after a shadow shares out nothing new.
+        let is_same = |step: &Step| step == routed || matches!((step, routed), (Step::Shadow(_), Step::Shadow(_)));
+        place(rollout, is_same).and_then(|place| self.steps.get(&place)).map_or(0, |shared| shared.canary.requests)
     }
 
     /// Stable's requests meanwhile.

@@ -88,6 +88,16 @@ fn copies_that_are_reported_late_are_no_requests_of_the_first_weight() {
 }
 
 #[test]
+fn a_second_shadow_counts_the_copies_that_the_first_one_began() {
+    let steps = json!([{ "shadow": { "duration": "5s" } }, { "shadow": { "duration": "9s" } }, { "set_weight": 100 }]);
+    let rollout: Rollout = serde_json::from_value(json!({ "steps": steps })).unwrap();
+    let routes = BTreeMap::from([(6, Route { step: 0, weight: Percent::NONE, is_shadow: true })]);
+    let mut tally = Tally::default();
+    tally.take(&Limits::default(), &routes, &numbered([window(1, 6, Arm::Shadow, 150, 0)]));
+    assert_eq!((tally.requests_under(&rollout, 0), tally.requests_under(&rollout, 1)), (150, 150));
+}
+
+#[test]
 fn what_is_slow_is_frozen_once_two_hundred_answers_are_known_and_never_below_the_floor() {
     let routes = BTreeMap::from([(7, route(1, 5.0))]);
     let mut tally = Tally::default();
