@@ -134,7 +134,7 @@ mod tests {
             "revision": 9,
             "settled_at": null,
             "acknowledgements": [{
-                "gateway": "a", "seen_at": "2026-11-23T18:00:00Z", "live": true,
+                "gateway": "a", "seen_at": "2026-11-23T18:00:00Z", "changed_at": "2026-11-23T17:59:00Z", "live": true,
                 "model": { "revision": 9, "settled": false, "failed": { "2": "no memory" } },
             }],
         }))
