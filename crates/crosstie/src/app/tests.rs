@@ -1,6 +1,7 @@
 //! What the whole process exposes: every route with the access it needs, held against the reference.
 
 mod plans;
+mod shadows;
 
 use std::{fmt::Write as _, fs, path::Path};
 

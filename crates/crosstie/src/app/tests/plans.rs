@@ -13,14 +13,14 @@ use crate::adapters::{
 };
 
 /// A registry with versions in it, and what makes plans of it.
-struct World {
-    services: Services,
+pub(super) struct World {
+    pub(super) services: Services,
     plans: Plans,
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
 }
 
 impl World {
-    async fn new(dir: &Path) -> Self {
+    pub(super) async fn new(dir: &Path) -> Self {
         let (settings, tasks, clock) = (settings(dir), Tasks::new(), SystemClock::shared());
         let services = wire(&settings, &tasks, &clock, &Signal::new()).await.unwrap();
         let (registry, projects) = (services.registry.clone(), Arc::clone(&services.projects.projects));
@@ -30,7 +30,7 @@ impl World {
     }
 
     /// Registers a version with a file, or one whose files lie elsewhere.
-    async fn version(&self, model: &str, number: u32, elsewhere: bool) {
+    pub(super) async fn version(&self, model: &str, number: u32, elsewhere: bool) {
         if number == 1 {
             self.services.registry.create_model(model, None, Vec::new()).await.unwrap();
         }
@@ -57,10 +57,25 @@ impl World {
     async fn plan(&self) -> TrafficPlan {
         self.plans.current().await.unwrap()
     }
+
+    /// Puts a project in force that declares the model `ranker`.
+    pub(super) async fn declare(&self) {
+        let files = [("crosstie.yaml", "version: 1\n"), ("models/ranker.yaml", "version: 1\nmodel: ranker\n")];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+        self.services.projects.put_in_force("test", Project::parse(&files).unwrap()).await.unwrap();
+    }
 }
 
-fn editor() -> Principal {
+pub(super) fn editor() -> Principal {
     Principal::known("edith", Role::Editor)
+}
+
+pub(super) fn operator() -> Principal {
+    Principal::known("otto", Role::Operator)
+}
+
+pub(super) fn ranker(number: u32) -> ModelVersion {
+    ModelVersion::new(ModelName::parse("ranker").unwrap(), number)
 }
 
 fn stable(plan: &TrafficPlan, model: &str) -> Option<u32> {
@@ -92,10 +107,7 @@ async fn what_an_alias_serves_goes_on_until_the_first_release_is_through() {
         world.version("ranker", number, false).await;
     }
     world.alias("ranker", 1).await;
-    let files = [("crosstie.yaml", "version: 1\n"), ("models/ranker.yaml", "version: 1\nmodel: ranker\n")];
-    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
-    world.services.projects.put_in_force("test", Project::parse(&files).unwrap()).await.unwrap();
-    let ranker = |number| ModelVersion::new(ModelName::parse("ranker").unwrap(), number);
+    world.declare().await;
     let releases = &world.services.releases;
     let release = releases.create(&editor(), &ranker(2), Vec::new()).await.unwrap();
     // The controller tells the registry what was decided.
@@ -106,7 +118,7 @@ async fn what_an_alias_serves_goes_on_until_the_first_release_is_through() {
     let others: Vec<_> = plan.models[&ranker(2).model].others.iter().map(|other| other.version.clone()).collect();
     assert_eq!(others, [ranker(2)]);
     assert_eq!(world.services.registry.aliased(PRODUCTION).await.unwrap(), [(ranker(1).model, 1)]);
-    releases.abort(&Principal::known("otto", Role::Operator), release.id, None).await.unwrap();
+    releases.abort(&operator(), release.id, None).await.unwrap();
     // The version that serves is taken over by a release of its own.
     releases.create(&editor(), &ranker(1), Vec::new()).await.unwrap();
     let plan = world.plan().await;
