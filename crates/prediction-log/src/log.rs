@@ -149,8 +149,22 @@ impl Log {
         scan: Scan,
         of: impl Fn(PredictionRecord) -> T + Send + 'static,
     ) -> Result<Vec<T>, Error> {
+        self.scan_unless(scan, |_| false, of).await
+    }
+
+    /// The same without those that are known, which are not decoded: for readers who follow the log and read its end
+    /// again, because a prediction is logged when it was answered, under the time at which it was asked.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub async fn scan_unless<T: Send + 'static>(
+        &self,
+        scan: Scan,
+        is_known: impl Fn(&PredictionId) -> bool + Send + 'static,
+        of: impl Fn(PredictionRecord) -> T + Send + 'static,
+    ) -> Result<Vec<T>, Error> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || inner.scan(&scan, of)).await
+        blocking(move || inner.scan(&scan, is_known, of)).await
     }
 
     /// The outcomes of predictions that `scan` asks for by their time (outcomes do not know their model, so `scan.model`

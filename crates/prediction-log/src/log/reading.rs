@@ -47,8 +47,13 @@ impl Inner {
 
     /// What `of` makes of each prediction that `scan` asks for. Whether one is wanted is told by its first fields, or by
     /// two columns; only what is wanted is decoded, and forgotten again before the next is.
-    pub(super) fn scan<T>(&self, scan: &Scan, of: impl Fn(PredictionRecord) -> T) -> Result<Vec<T>, Error> {
-        let mut selection = Selection::new(scan);
+    pub(super) fn scan<T>(
+        &self,
+        scan: &Scan,
+        is_known: impl Fn(&PredictionId) -> bool,
+        of: impl Fn(PredictionRecord) -> T,
+    ) -> Result<Vec<T>, Error> {
+        let mut selection = Selection::new(scan, &is_known);
         let mut segments = self.predictions.snapshot();
         if scan.newest_first {
             segments.reverse();

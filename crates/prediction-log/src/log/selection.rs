@@ -12,22 +12,26 @@ use crate::Scan;
 /// The best `limit` records by the scan's order, as `T`; never more than twice as many in memory.
 pub(super) struct Selection<'a, T> {
     scan: &'a Scan,
+    /// Tells what is not wanted again.
+    is_known: &'a dyn Fn(&PredictionId) -> bool,
     kept: HashMap<PredictionId, (Timestamp, T)>,
     /// The time of the worst record that would still be kept, once there are enough.
     edge: Option<Timestamp>,
 }
 
 impl<'a, T> Selection<'a, T> {
-    pub(super) fn new(scan: &'a Scan) -> Self {
-        Self { scan, kept: HashMap::new(), edge: None }
+    pub(super) fn new(scan: &'a Scan, is_known: &'a dyn Fn(&PredictionId) -> bool) -> Self {
+        Self { scan, is_known, kept: HashMap::new(), edge: None }
     }
 
     /// The places, ascending, of those records of one file that may be kept, given where each lies, when and which it is.
     pub(super) fn choose(&mut self, heads: impl Iterator<Item = (usize, Timestamp, PredictionId)>) -> Vec<usize> {
         self.shrink();
         let mut ids = HashSet::new();
-        let mut heads: Vec<_> =
-            heads.filter(|(_, at, id)| self.may_keep(*at) && !self.kept.contains_key(id) && ids.insert(*id)).collect();
+        let mut heads: Vec<_> = heads
+            .filter(|(_, at, id)| self.may_keep(*at) && !self.kept.contains_key(id) && !(self.is_known)(id))
+            .filter(|(.., id)| ids.insert(*id))
+            .collect();
         if heads.len() > self.scan.limit {
             heads.sort_unstable_by(|a, b| compare(self.scan, (a.1, a.2), (b.1, b.2)));
             heads.truncate(self.scan.limit);

@@ -84,6 +84,12 @@ async fn a_scan_decodes_only_what_it_answers_with() {
             let decoded = decoded.load(Ordering::SeqCst);
             assert!(decoded <= most, "{decoded} of 90 with {rolled} rolled");
         }
+        let known: Vec<_> = ids(&in_order[..88]);
+        let decoded = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&decoded);
+        let of = move |_| counted.fetch_add(1, Ordering::SeqCst);
+        let fresh = process.log.scan_unless(Scan::newest(1_000), move |id| known.contains(id), of).await.unwrap();
+        assert_eq!((fresh.len(), decoded.load(Ordering::SeqCst) <= 4), (2, true), "{rolled} rolled");
     }
     process.end().await;
 }
