@@ -1,11 +1,15 @@
 //! One look: new rows into their windows, new values told, full windows judged and closed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration as Wait,
+};
 
 use prediction_log::{Arm, PredictionRecord, Scan};
 use runtime::blocking;
 use tokio::time::Instant;
-use types::{Duration, ModelName, ModelVersion, Timestamp};
+use types::{Duration, ModelName, ModelVersion, PredictionId, Timestamp};
 
 use super::{LEASE, Watcher, by_model};
 use crate::{
@@ -39,6 +43,8 @@ pub(crate) struct Open {
     window: Option<Window>,
     /// The rows that were told of last.
     told: usize,
+    /// Those that it has and that lie where the log is read again, with their times.
+    recent: HashMap<PredictionId, Timestamp>,
 }
 
 /// What a look says of one version, to be stored.
@@ -95,7 +101,11 @@ impl Watcher {
         }
         let Some(since) = since else { return Ok(()) };
         let scan = Scan { model: Some(model.clone()), since, until: now, limit: MOST_AT_ONCE, newest_first: false };
-        let records = self.service.inner.log.scan(scan).await.map_err(|error| Error::Log(Arc::new(error)))?;
+        let versions = watched.iter().filter_map(|watched| self.open.get(&watched.version));
+        let known: HashSet<PredictionId> = versions.flat_map(|open| open.recent.keys().copied()).collect();
+        let log = self.service.inner.log.clone();
+        let records = log.scan_unless(scan, move |id| known.contains(id), |record| record).await;
+        let records = records.map_err(|error| Error::Log(Arc::new(error)))?;
         // With a full look, the next one begins at its last row.
         let last = records.last().filter(|_| records.len() == MOST_AT_ONCE).map(|record| record.at + OVERLAP);
         let mut by_version: HashMap<u32, Vec<PredictionRecord>> = HashMap::new();
@@ -116,6 +126,9 @@ impl Watcher {
             }
             if let Some(mut window) = open.window.take() {
                 window.watched = watched.clone();
+                let from = open.read - OVERLAP;
+                open.recent.extend(records.iter().map(|record| (record.id, record.at)));
+                open.recent.retain(|_, at| *at >= from);
                 open.window = Some(blocking(move || filled(window, &records)).await);
             }
             self.open.insert(watched.version.clone(), open);
@@ -130,7 +143,8 @@ impl Watcher {
             let asked = version.clone();
             let stored = self.service.inner.database.read(async move |tx| repo::opens_at(tx, &asked).await).await?;
             let since = stored.filter(|since| *since <= now).unwrap_or(now - watched.policy.window);
-            self.open.insert(version.clone(), Open { since, read: since, window: None, told: 0 });
+            self.open
+                .insert(version.clone(), Open { since, read: since, window: None, told: 0, recent: HashMap::new() });
         }
         Ok(self.open.get(version).expect("it was put there if it was not"))
     }
@@ -196,7 +210,7 @@ impl Watcher {
         let stored = self.service.inner.database.read(async move |tx| repo::findings(tx).await).await?;
         let (window, told) = blocking(move || told(window, &stored, now, is_full)).await;
         if is_full {
-            *open = Open { since: now, read: open.read, window: None, told: 0 };
+            *open = Open { since: now, read: open.read, window: None, told: 0, recent: HashMap::new() };
         } else {
             open.told = rows;
             open.window = Some(window);

@@ -174,6 +174,24 @@ on_both! {
         scene.stop().await;
     }
 
+    async fn a_row_that_is_logged_late_counts_and_one_that_is_read_again_does_not_twice(db: Database) {
+        let mut scene = Scene::new(db).await;
+        let mut watcher = Watcher::new(scene.service.clone());
+        let mut records = scene.serve(200, 1, |_| false);
+        // Of the last seconds, but answered only after the look.
+        let late = records.split_off(190).pop().unwrap();
+        let late = PredictionRecord { id: types::PredictionId::new(uuid::Uuid::now_v7(), 0), ..late };
+        watcher.try_pass().await.unwrap();
+        scene.log.append(&[late.clone(), late]).unwrap();
+        for _ in 0..2 {
+            watcher.try_pass().await.unwrap();
+            let report = scene.service.report(&world::version(1).model).await.unwrap();
+            assert_eq!(report.windows[0].rows, 201);
+            scene.clock.advance(Duration::from_secs(1));
+        }
+        scene.stop().await;
+    }
+
     async fn whoever_rests_is_still_the_one_that_looks(db: Database) {
         let mut scene = Scene::new(db).await;
         let mut first = Watcher::new(scene.service.clone());
