@@ -11,6 +11,9 @@ use crate::ReleaseId;
 pub enum AttentionKind {
     /// A version was sent back by itself. Holds until the model's next release.
     RolledBack,
+    /// A rollout ended because the version's files are not those that were judged, or are gone. Holds until the model's next
+    /// release.
+    Failed,
     /// A rollout took longer than declared and waits for a person.
     Held,
     /// The registry or the store lost the stable version; gateways serve on what they have loaded.
@@ -27,6 +30,7 @@ impl AttentionKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RolledBack => "rolled_back",
+            Self::Failed => "failed",
             Self::Held => "held",
             Self::StableMissing => "stable_missing",
             Self::CanaryDoesNotLoad => "canary_does_not_load",

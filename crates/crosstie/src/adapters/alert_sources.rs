@@ -29,6 +29,7 @@ fn of_release(attention: Attention) -> Condition {
         // It went as it should: somebody looks at it within working hours.
         AttentionKind::RolledBack => ("RolledBack", Severity::Ticket),
         AttentionKind::CanaryDoesNotLoad => ("CanaryDoesNotLoad", Severity::Ticket),
+        AttentionKind::Failed => ("RolloutFailed", Severity::Ticket),
         AttentionKind::Held => ("RolloutHeld", Severity::Ticket),
         // The next restart would have nothing to serve.
         AttentionKind::StableMissing => ("StableMissing", Severity::Page),

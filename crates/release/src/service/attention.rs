@@ -98,7 +98,7 @@ impl Service {
             since,
             summary: format!(
                 "{version} serves, and is gone from the registry or the store: gateways serve on what they have loaded, \
-                 and cannot load it again"
+                 and one that has no copy of its own cannot load it again"
             ),
             details: json!({ "artifact": stable.artifact_digest, "previous": assignment.previous.as_ref().map(|p| p.version) }),
         })
@@ -114,6 +114,11 @@ fn of_release(release: &Release, numbers: impl Fn() -> serde_json::Value) -> Opt
             Cause::DoesNotLoad => AttentionKind::CanaryDoesNotLoad,
         };
         (kind, release.updated_at, format!("{}: {}", release.version, release.reason.clone().unwrap_or_default()))
+    } else if release.stage == Stage::Failed {
+        // One that failed before its first step changed nothing that anybody is served.
+        release.step_entered_at?;
+        let reason = release.reason.clone().unwrap_or_default();
+        (AttentionKind::Failed, release.updated_at, format!("the rollout of {} failed: {reason}", release.version))
     } else if release.stage == Stage::RollingOut {
         let since = progress.overdue?;
         let summary = format!(

@@ -100,6 +100,18 @@ on_both! {
         fleet.stop().await;
     }
 
+    async fn files_that_were_overwritten_on_the_way_end_the_rollout_and_are_told(db: Database) {
+        let mut fleet = Fleet::new(db).await;
+        let id = fleet.gradual().await;
+        fleet.until_weight(id, 25.0).await;
+        fleet.world.registry.overwrite(fleet.get(id).await.version.version);
+        fleet.until(id, "failed", |release| release.stage == Stage::Failed).await;
+        let told = attention(&fleet).await;
+        assert_eq!(kinds(&told), [AttentionKind::Failed]);
+        assert!(told[0].summary.contains("the artifact changed after its gates"), "{}", told[0].summary);
+        fleet.stop().await;
+    }
+
     async fn a_gateway_that_was_just_started_has_its_time_to_load(db: Database) {
         let mut fleet = Fleet::new(db).await;
         fleet.seconds(90).await;
