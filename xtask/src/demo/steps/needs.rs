@@ -21,6 +21,7 @@ pub(super) enum Need {
     Legacy,
     Trained,
     Online,
+    Pushed,
 }
 
 /// The example's data: customers, users, items and a month of impressions.
@@ -118,6 +119,17 @@ pub(super) fn online(story: &mut Story, told: &mut Told) -> anyhow::Result<Optio
     let answer = story.crosstie_as(Some(&told.operator), &["features", "materialize"])?;
     let took = answer.took;
     Ok(Some((answer.expect("crosstie features materialize")?, took)))
+}
+
+/// Newer values than the last materialization knew, from a producer.
+pub(super) fn pushed(story: &mut Story, told: &mut Told) -> anyhow::Result<Option<(Value, Duration)>> {
+    online(story, told)?;
+    if !told.done.insert(Need::Pushed) {
+        return Ok(None);
+    }
+    let answer = story.python(Path::new("producer.py"), &["--events", "2000"])?;
+    let took = answer.took;
+    Ok(Some((answer.expect("producer.py")?, took)))
 }
 
 /// A trained version serves, and the legacy server served before it.

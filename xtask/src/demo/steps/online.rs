@@ -1,6 +1,5 @@
 //! Feature values where requests find them: materialized from the offline source, and pushed by a producer.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,7 +12,7 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     if let Some((report, took)) = needs::online(story, told)? {
         materialized(story, &report, took);
     }
-    push(story)
+    push(story, told)
 }
 
 fn materialized(story: &mut Story, report: &Value, took: Duration) {
@@ -29,10 +28,8 @@ fn materialized(story: &mut Story, report: &Value, took: Duration) {
 }
 
 /// A producer that knows newer values than the last materialization.
-fn push(story: &mut Story) -> anyhow::Result<()> {
-    let answer = story.python(Path::new("producer.py"), &["--events", "2000"])?;
-    let took = answer.took;
-    let report = answer.expect("producer.py")?;
+fn push(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
+    let Some((report, took)) = needs::pushed(story, told)? else { return Ok(()) };
     let accepted = report["accepted"].as_u64().unwrap_or_default();
     story
         .ledger_mut()

@@ -16,6 +16,7 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     if told.release == 0 {
         needs::trained_is_stable(story, told)?;
     }
+    needs::pushed(story, told)?;
     only_with_a_token(story, told)?;
     for protocol in ["http", "grpc"] {
         traffic(story, told, protocol)?;
