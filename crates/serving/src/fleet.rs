@@ -53,6 +53,21 @@ impl std::fmt::Debug for Live {
     }
 }
 
+/// Why a version is not in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoadFailure {
+    pub(crate) reason: String,
+    /// Whether the artifact store was away, which says nothing about the version.
+    pub(crate) is_passing: bool,
+}
+
+impl LoadFailure {
+    /// The version itself is not to be loaded.
+    pub(crate) fn lasting(reason: String) -> Self {
+        Self { reason, is_passing: false }
+    }
+}
+
 /// How far a version has come.
 #[derive(Debug)]
 enum Stage {
@@ -63,7 +78,7 @@ enum Stage {
     /// It is in memory.
     Ready(Arc<Live>),
     /// It did not load.
-    Failed { reason: String, retry_at: Instant },
+    Failed { failure: LoadFailure, retry_at: Instant },
 }
 
 #[derive(Debug)]
@@ -167,13 +182,13 @@ impl Fleet {
     }
 
     /// Takes in the outcome of loading `plan`. One that the plan has moved on from meanwhile is dropped.
-    pub(crate) fn finish_loading(&self, plan: &VersionPlan, outcome: Result<Arc<dyn LoadedModel>, String>) {
+    pub(crate) fn finish_loading(&self, plan: &VersionPlan, outcome: Result<Arc<dyn LoadedModel>, LoadFailure>) {
         let mut state = self.state();
         let Some(mut slot) = state.slots.remove(&plan.version) else { return };
         if matches!(slot.stage, Stage::Loading) && slot.plan.same_artifact(plan) {
             slot.stage = match outcome {
                 Ok(model) => self.live(&mut state, &slot.plan, model, &mut slot.backoff),
-                Err(reason) => self.failed(&slot.plan.version, reason, &mut slot.backoff),
+                Err(failure) => self.failed(&slot.plan.version, failure, &mut slot.backoff),
             };
         }
         state.slots.insert(plan.version.clone(), slot);
@@ -221,15 +236,15 @@ impl Fleet {
                 tracing::info!(version = %plan.version, "model version is ready");
                 Stage::Ready(Arc::new(Live { plan: Arc::clone(plan), model, layout, statistics, meters }))
             }
-            Err(reason) => self.failed(&plan.version, reason, backoff),
+            Err(reason) => self.failed(&plan.version, LoadFailure::lasting(reason), backoff),
         }
     }
 
-    fn failed(&self, version: &ModelVersion, reason: String, backoff: &mut Backoff) -> Stage {
-        tracing::error!(%version, reason, "model version does not load");
+    fn failed(&self, version: &ModelVersion, failure: LoadFailure, backoff: &mut Backoff) -> Stage {
+        tracing::error!(%version, reason = failure.reason, "model version does not load");
         self.metrics.add(&LOAD_FAILURES, &[version.model.as_str(), &version.version.to_string()], 1.0);
         self.set_loaded(version, false);
-        Stage::Failed { reason, retry_at: Instant::now() + backoff.next() }
+        Stage::Failed { failure, retry_at: Instant::now() + backoff.next() }
     }
 
     fn set_loaded(&self, version: &ModelVersion, loaded: bool) {

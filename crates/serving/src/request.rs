@@ -187,6 +187,8 @@ pub enum VersionState {
     Failed {
         /// Why.
         reason: String,
+        /// Whether the artifact store was away, which says nothing about the version.
+        is_passing: bool,
     },
     /// It was unloaded by hand, until it is loaded by hand or the process starts anew.
     Unloaded,

@@ -31,7 +31,7 @@ pub(super) fn indexed(state: &InferenceState, only_ready: bool) -> Vec<Indexed> 
         let (word, reason) = match status.state {
             VersionState::Ready => ("READY", String::new()),
             VersionState::Loading => ("LOADING", String::new()),
-            VersionState::Failed { reason } => ("UNAVAILABLE", reason),
+            VersionState::Failed { reason, .. } => ("UNAVAILABLE", reason),
             VersionState::Unloaded => ("UNAVAILABLE", "unloaded".to_owned()),
         };
         Indexed {

@@ -16,8 +16,12 @@ impl GatewayReports for Reports {
     async fn acknowledge(&self, status: &GatewayStatus) -> Result<(), BoxError> {
         let models = status.models.iter().map(|model| {
             let failed = model.versions.iter().filter_map(|status| match &status.state {
-                VersionState::Failed { reason } => Some((status.version.version, reason.clone())),
-                VersionState::Loading | VersionState::Ready | VersionState::Unloaded => None,
+                VersionState::Failed { reason, is_passing: false } => Some((status.version.version, reason.clone())),
+                // With the store away nothing is known of the version: it is waited for, and told of if that lasts.
+                VersionState::Failed { is_passing: true, .. }
+                | VersionState::Loading
+                | VersionState::Ready
+                | VersionState::Unloaded => None,
             });
             let report = ModelReport { revision: model.revision, settled: model.settled, failed: failed.collect() };
             (model.model.clone(), report)

@@ -217,7 +217,9 @@ fn watched(model: &ModelName, revision: i64, watch: &Watch) -> Watched {
 fn version_state(state: &State, version: &VersionPlan) -> VersionState {
     match state.slots.get(&version.version).map(|slot| &slot.stage) {
         Some(Stage::Ready(_)) => VersionState::Ready,
-        Some(Stage::Failed { reason, .. }) => VersionState::Failed { reason: reason.clone() },
+        Some(Stage::Failed { failure, .. }) => {
+            VersionState::Failed { reason: failure.reason.clone(), is_passing: failure.is_passing }
+        }
         Some(Stage::Waiting | Stage::Loading) | None => VersionState::Loading,
     }
 }
@@ -227,7 +229,7 @@ pub(crate) fn not_ready(status: &VersionStatus) -> Error {
     let version: ModelVersion = status.version.clone();
     let reason = match &status.state {
         VersionState::Loading => "it is being loaded".to_owned(),
-        VersionState::Failed { reason } => reason.clone(),
+        VersionState::Failed { reason, .. } => reason.clone(),
         VersionState::Unloaded => "it was unloaded by hand".to_owned(),
         VersionState::Ready => "it is about to serve".to_owned(),
     };

@@ -10,7 +10,7 @@ use runtime::{Signal, Tasks};
 use super::Inner;
 use crate::{
     BackendError, FilesError, LoadedModel, ModelSpec, Tensor, TensorData, TrafficPlan, VersionPlan, element_count,
-    metrics::PLAN_FAILURES,
+    fleet::LoadFailure, metrics::PLAN_FAILURES,
 };
 
 /// A plan source that takes longer than this is away.
@@ -85,18 +85,24 @@ async fn take_in(inner: &Arc<Inner>, plan: TrafficPlan) {
 /// Brings one version into memory and reports to the fleet, whatever happens.
 async fn load(inner: &Arc<Inner>, plan: &VersionPlan) {
     let attempt = AssertUnwindSafe(bring(inner, plan)).catch_unwind().await;
-    let outcome = attempt.unwrap_or_else(|_| Err("loading it panicked; the log has the message".to_owned()));
+    let panicked = || LoadFailure::lasting("loading it panicked; the log has the message".to_owned());
+    let outcome = attempt.unwrap_or_else(|_| Err(panicked()));
     inner.fleet.finish_loading(plan, outcome);
 }
 
-async fn bring(inner: &Inner, plan: &VersionPlan) -> Result<Arc<dyn LoadedModel>, String> {
+async fn bring(inner: &Inner, plan: &VersionPlan) -> Result<Arc<dyn LoadedModel>, LoadFailure> {
     let backend = inner.ports.backends.iter().find(|backend| backend.name() == plan.backend);
-    let backend = backend.ok_or_else(|| format!("there is no backend `{}` here", plan.backend))?;
+    let no_backend = || LoadFailure::lasting(format!("there is no backend `{}` here", plan.backend));
+    let backend = backend.ok_or_else(no_backend)?;
     let fetched = inner.ports.files.fetch(&plan.version, &plan.digest).await;
-    let file = fetched.map_err(|error: FilesError| describe(&error))?;
+    let file = fetched.map_err(|error| LoadFailure {
+        reason: describe(&error),
+        is_passing: matches!(error, FilesError::Unavailable { .. }),
+    })?;
     let (version, backend_name) = (plan.version.clone(), plan.backend.clone());
     let spec = ModelSpec { version, backend: backend_name, file, digest: plan.digest };
-    let model = backend.load(&spec).await.map_err(|error: BackendError| describe(&error))?;
+    let loaded = backend.load(&spec).await;
+    let model = loaded.map_err(|error: BackendError| LoadFailure::lasting(describe(&error)))?;
     warm_up(plan, &*model).await;
     Ok(model)
 }

@@ -145,10 +145,11 @@ fn number(value: &Value) -> f64 {
     }
 }
 
-/// Artifacts that have the digest that was asked for, unless a test changes them.
+/// Artifacts that have the digest that was asked for, unless a test changes them or takes the store away.
 #[derive(Debug, Default)]
 pub struct Files {
     changed: Mutex<BTreeMap<ModelVersion, Digest>>,
+    away: AtomicBool,
 }
 
 impl Files {
@@ -156,11 +157,19 @@ impl Files {
     pub fn change(&self, version: &ModelVersion, digest: Digest) {
         lock(&self.changed).insert(version.clone(), digest);
     }
+
+    /// Takes the store away, or brings it back.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
 impl ModelFiles for Files {
     async fn fetch(&self, version: &ModelVersion, expected: &Digest) -> Result<PathBuf, FilesError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(FilesError::Unavailable { source: "the store is away".into() });
+        }
         match lock(&self.changed).get(version) {
             Some(actual) if actual != expected => Err(FilesError::Changed { expected: *expected, actual: *actual }),
             Some(_) | None => Ok(PathBuf::from("nowhere")),

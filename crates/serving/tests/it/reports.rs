@@ -41,7 +41,9 @@ async fn a_version_that_does_not_load_is_told_with_its_reason() {
     let status = gateway.reports.acknowledged().pop().unwrap();
     assert_eq!(settled(&status), [(1, false)]);
     let failed = status.models[0].versions.iter().find(|status| status.arm == Arm::Canary).unwrap();
-    assert!(matches!(&failed.state, VersionState::Failed { reason } if reason.contains("no such operator")));
+    assert!(
+        matches!(&failed.state, VersionState::Failed { reason, is_passing: false } if reason.contains("no such operator"))
+    );
     assert_eq!((status.models[0].stable, status.models[0].canary), (Some(1), None));
 }
 

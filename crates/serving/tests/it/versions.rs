@@ -132,7 +132,8 @@ async fn a_new_stable_version_takes_over_when_it_is_ready_and_not_before() {
     gateway.signal.notify();
     runtime::testing::eventually(LONG, async || {
         let state = gateway.state(2);
-        let failed = matches!(&state, VersionState::Failed { reason } if reason.contains("no such operator"));
+        let failed =
+            matches!(&state, VersionState::Failed { reason, is_passing: false } if reason.contains("no such operator"));
         if failed { Ok(()) } else { Err(format!("{state:?}")) }
     })
     .await;
@@ -140,6 +141,24 @@ async fn a_new_stable_version_takes_over_when_it_is_ready_and_not_before() {
     gateway.backend.refuse(&version(2).version, None);
     assert!(gateway.service.wait_until_settled("ranker", 2, LONG).await, "it is tried again by itself");
     assert_eq!(gateway.answering(7).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_says_nothing_about_the_version_and_it_is_loaded_when_it_is_back() {
+    let gateway = Gateway::serving(version(1)).await;
+    gateway.files.set_away(true);
+    gateway
+        .plans
+        .set(TrafficPlan { revision: 2, models: model_plan(Some(version(1)), Some((version(2), 25.0)), vec![]) });
+    gateway.signal.notify();
+    runtime::testing::eventually(LONG, async || {
+        let state = gateway.state(2);
+        let passing = matches!(&state, VersionState::Failed { reason, is_passing: true } if reason.contains("is away"));
+        if passing { Ok(()) } else { Err(format!("{state:?}")) }
+    })
+    .await;
+    gateway.files.set_away(false);
+    assert!(gateway.service.wait_until_settled("ranker", 2, LONG).await, "it is tried again by itself");
 }
 
 #[tokio::test(start_paused = true)]
