@@ -71,7 +71,7 @@ fn firing(messages: &[Value]) -> Vec<Value> {
 
 /// One that speaks of the traffic as a whole, of which the customer's is a part.
 fn is_about_all(body: &Value) -> bool {
-    body.to_string().contains(FEATURE) && body.pointer("/labels/segment").is_none()
+    body.to_string().contains(FEATURE) && body.pointer("/labels/customer_id").is_none()
 }
 
 fn paged(story: &Story, from: usize, customer: &str) -> anyhow::Result<Value> {
