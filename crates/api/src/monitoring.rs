@@ -18,6 +18,8 @@ use crate::{
 
 /// How many alerts are listed when the caller does not say.
 const LISTED: u32 = 100;
+/// The most that are listed at once.
+const MOST_LISTED: u32 = 1_000;
 
 /// What these routes need.
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ async fn list_alerts(
     State(state): State<MonitoringState>,
     Query(query): Query<AlertQuery>,
 ) -> Result<Json<JsonValue>, CrosstieError> {
-    let filter = Filter { model: None, firing_only: !query.all.unwrap_or(false), limit: query.limit.unwrap_or(LISTED) };
+    let filter = Filter { model: None, firing_only: !query.all.unwrap_or(false), limit: query.limit.unwrap_or(LISTED).min(MOST_LISTED) };
     let alerts = state.alerts.list(filter).await?;
     Ok(Json(json!({ "alerts": alerts })))
 }

@@ -18,7 +18,7 @@ use crate::{
 const ENOUGH_TO_FREEZE: u64 = 200;
 /// What is "slow" is what is slower than this share of stable's answers.
 const SLOW_QUANTILE: f64 = 0.95;
-/// Of a long rollout, so many points are kept of each doubling of its length.
+/// Points are this fraction of the rollout's length apart, so some two hundred are kept of each doubling of it.
 const POINTS: i64 = 300;
 
 /// What a revision shares out.

@@ -78,7 +78,8 @@ fn of_drift(finding: Finding) -> Condition {
         ("feature".to_owned(), finding.feature.clone()),
     ]);
     if let Some(segment) = &finding.segment {
-        labels.insert(segment.name.clone(), segment.value.clone());
+        // A segment may be called `model` or `feature`, too; what receivers route by stands.
+        labels.entry(segment.name.clone()).or_insert_with(|| segment.value.clone());
     }
     Condition {
         key: finding.key.clone(),
