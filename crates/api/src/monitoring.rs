@@ -52,7 +52,11 @@ async fn list_alerts(
     State(state): State<MonitoringState>,
     Query(query): Query<AlertQuery>,
 ) -> Result<Json<JsonValue>, CrosstieError> {
-    let filter = Filter { model: None, firing_only: !query.all.unwrap_or(false), limit: query.limit.unwrap_or(LISTED).min(MOST_LISTED) };
+    let filter = Filter {
+        model: None,
+        firing_only: !query.all.unwrap_or(false),
+        limit: query.limit.unwrap_or(LISTED).min(MOST_LISTED),
+    };
     let alerts = state.alerts.list(filter).await?;
     Ok(Json(json!({ "alerts": alerts })))
 }
