@@ -55,6 +55,10 @@ fn render_drift(report: &DriftReport) -> String {
     if let Some(window) = report.windows.first() {
         let open = if window.is_open { ", still open" } else { "" };
         text += &format!("window of {} rows, {} to {}{open}\n", window.rows, window.since, window.until);
+        if window.comparisons.is_empty() {
+            return text
+                + "distributions are compared when it closes; values that training never had are looked for all the time\n";
+        }
         let mut largest: Vec<&Comparison> =
             window.comparisons.iter().filter(|one| !matches!(one.state, State::TooFew | State::NotCompared)).collect();
         largest.sort_by(|a, b| (b.psi / b.psi_threshold).total_cmp(&(a.psi / a.psi_threshold)));
