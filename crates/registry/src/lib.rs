@@ -7,6 +7,7 @@
 //! what serves is asked through [`Governance`].
 
 mod aliases;
+mod artifact_records;
 mod entities;
 mod error;
 mod experiments;
@@ -36,6 +37,7 @@ mod tags;
 mod version_search;
 mod versions;
 
+pub use artifact_records::ArtifactRecord;
 pub use entities::{
     Alias, Dataset, DatasetInput, Experiment, KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus, Metric,
     ModelOutput, RegisteredModel, Run, RunInfo, RunStatus, Version, ViewType,

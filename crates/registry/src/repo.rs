@@ -1,5 +1,6 @@
 //! The registry's SQL, by concept; statements that a search puts together are in the searches.
 
+pub(crate) mod artifact_records;
 pub(crate) mod authors;
 pub(crate) mod experiments;
 pub(crate) mod inputs;

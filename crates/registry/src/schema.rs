@@ -28,8 +28,14 @@ const TABLES: [&str; 8] = [
     include_str!("ddl/mcp.sql"),
 ];
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, sqlite: include_str!("ddl/crosstie.sql"), postgres: include_str!("ddl/crosstie.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sqlite: include_str!("ddl/crosstie.sql"), postgres: include_str!("ddl/crosstie.sql") },
+    Migration {
+        version: 2,
+        sqlite: include_str!("ddl/artifact_records_sqlite.sql"),
+        postgres: include_str!("ddl/artifact_records_postgres.sql"),
+    },
+];
 
 /// Makes or accepts MLflow's tables, then makes Crosstie's.
 pub(crate) async fn migrate(database: &Database, artifact_root: &str, now: i64) -> Result<()> {

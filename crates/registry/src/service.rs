@@ -8,6 +8,7 @@ use runtime::SharedClock;
 use types::Principal;
 
 use crate::{
+    artifact_records::Writing,
     error::Result,
     governance::{Governance, Mutation, Ungoverned},
     schema, storage,
@@ -32,6 +33,7 @@ pub struct Service {
     config: Arc<Config>,
     pub(crate) database: Database,
     pub(crate) artifacts: Store,
+    pub(crate) writing: Arc<Writing>,
     clock: SharedClock,
     governance: Arc<dyn Governance>,
 }
@@ -40,7 +42,8 @@ impl Service {
     /// The registry in `database`, with artifacts in `artifacts`; nobody protects what serves yet.
     #[must_use]
     pub fn new(config: Config, database: Database, artifacts: Store, clock: SharedClock) -> Self {
-        Self { config: Arc::new(config), database, artifacts, clock, governance: Arc::new(Ungoverned) }
+        let (writing, governance) = (Arc::default(), Arc::new(Ungoverned));
+        Self { config: Arc::new(config), database, artifacts, writing, clock, governance }
     }
 
     /// The same registry, asking `governance` before anything that could move or unpin what serves.

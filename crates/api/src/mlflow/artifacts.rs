@@ -145,13 +145,13 @@ fn attachment(name: &str) -> HeaderValue {
 async fn upload(State(state): State<MlflowState>, Path(path): Path<String>, body: Body) -> Answer {
     let path = parse(&path)?;
     let content = body.into_data_stream().map_err(io::Error::other).boxed();
-    state.artifacts.put(&path, content).await.map_err(Error::from)?;
+    state.registry.store_artifact(&path, content).await?;
     done()
 }
 
 async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> Answer {
     let path = parse(&path)?;
-    state.artifacts.delete_prefix(&path).await.map_err(Error::from)?;
+    state.registry.delete_artifacts(&path).await?;
     done()
 }
 
