@@ -8,6 +8,8 @@
 
 mod aliases;
 mod artifact_records;
+mod bulk_history;
+mod dataset_search;
 mod entities;
 mod error;
 mod experiments;
@@ -34,10 +36,13 @@ mod sources;
 mod stages;
 mod storage;
 mod tags;
+mod unread;
 mod version_search;
 mod versions;
 
 pub use artifact_records::ArtifactRecord;
+pub use bulk_history::{BulkHistoryRequest, SampledHistoryRequest};
+pub use dataset_search::DatasetSummary;
 pub use entities::{
     Alias, Dataset, DatasetInput, Experiment, KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus, Metric,
     ModelOutput, RegisteredModel, Run, RunInfo, RunStatus, Version, ViewType,
@@ -59,5 +64,6 @@ pub use runs::{NewRun, RunBatch, RunUpdate};
 pub use schema::{MLFLOW_RELEASE, MLFLOW_STAMP};
 pub use service::{Config, Service};
 pub use stages::Transition;
+pub use unread::Unread;
 pub use version_search::VersionSearch;
 pub use versions::{NewVersion, VersionRecord};

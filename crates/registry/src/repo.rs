@@ -3,12 +3,14 @@
 pub(crate) mod artifact_records;
 pub(crate) mod authors;
 pub(crate) mod experiments;
+pub(crate) mod histories;
 pub(crate) mod inputs;
 pub(crate) mod logged_models;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod runs;
 pub(crate) mod sql;
+pub(crate) mod unread;
 pub(crate) mod versions;
 
 use std::collections::HashMap;

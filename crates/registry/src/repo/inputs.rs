@@ -6,9 +6,9 @@ use database::{Row, Transaction, params};
 use uuid::Uuid;
 
 use crate::{
-    Dataset, DatasetInput, KeyValue, ModelOutput,
+    Dataset, DatasetInput, DatasetSummary, KeyValue, ModelOutput,
     error::Result,
-    repo::{distinct, insert_rows, select_in},
+    repo::{distinct, insert_rows, select_in, sql::Sql},
 };
 
 fn new_uuid() -> String {
@@ -130,4 +130,30 @@ pub(crate) async fn models(
         }
     }
     Ok((read, made))
+}
+
+/// Datasets that one summary lists; MLflow's number.
+const MOST_SUMMARIES: i64 = 1_000;
+
+/// The datasets of experiments, each once for each context in which a run read it.
+pub(crate) async fn dataset_summaries(tx: &mut Transaction, experiments: &[i64]) -> Result<Vec<DatasetSummary>> {
+    let mut sql = Sql::new(
+        "SELECT DISTINCT datasets.experiment_id, datasets.name, datasets.digest, input_tags.value AS context
+         FROM datasets JOIN inputs ON inputs.source_id = datasets.dataset_uuid
+         LEFT JOIN input_tags ON input_tags.input_uuid = inputs.input_uuid AND input_tags.name = 'mlflow.data.context'
+         WHERE datasets.experiment_id IN ",
+    );
+    sql.bind_list(experiments.iter().copied());
+    sql.push(" ORDER BY datasets.experiment_id, datasets.name, datasets.digest, context LIMIT ").bind(MOST_SUMMARIES);
+    let (text, values) = sql.into_parts();
+    let rows = tx.rows(&text, values).await?;
+    let summary = |row: &Row| {
+        Ok(DatasetSummary {
+            experiment_id: row.get("experiment_id")?,
+            name: row.get("name")?,
+            digest: row.get("digest")?,
+            context: row.get("context")?,
+        })
+    };
+    rows.iter().map(summary).collect()
 }

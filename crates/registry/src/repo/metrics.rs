@@ -18,7 +18,8 @@ fn stored(value: f64) -> (f64, bool) {
     if value.is_nan() { (0.0, true) } else { (value.clamp(-INFINITY, INFINITY), false) }
 }
 
-fn decode(row: &Row) -> Result<Metric> {
+/// A point from its row.
+pub(crate) fn decode(row: &Row) -> Result<Metric> {
     let is_nan: bool = row.get("is_nan")?;
     let timestamp: Option<i64> = row.get("timestamp")?;
     Ok(Metric {

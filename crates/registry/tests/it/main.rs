@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod artifact_records;
+mod charts;
 mod fixture;
 mod governance;
 mod lineage;
