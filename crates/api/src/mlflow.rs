@@ -5,8 +5,10 @@
 //! see the difference between a wrong address and a missing part.
 
 mod artifacts;
+mod charts;
 mod experiments;
 mod fields;
+mod graphql;
 mod logged_models;
 mod logging;
 mod models;
@@ -14,6 +16,7 @@ mod runs;
 mod server;
 mod unbuilt;
 mod versions;
+mod web_client;
 mod wire;
 
 use http::Method;
@@ -45,15 +48,23 @@ const PREFIXES: [&str; 2] = ["/api/2.0/mlflow", "/ajax-api/2.0/mlflow"];
 #[must_use]
 pub fn routes(state: &MlflowState) -> Vec<Route> {
     let mut routes = Vec::new();
-    for module in
-        [experiments::routes, runs::routes, logging::routes, logged_models::routes, models::routes, versions::routes]
-    {
+    for module in [
+        experiments::routes,
+        runs::routes,
+        logging::routes,
+        charts::routes,
+        logged_models::routes,
+        models::routes,
+        versions::routes,
+    ] {
         for route in module(state) {
             routes.extend(PREFIXES.map(|prefix| route.also_at(format!("{prefix}/{}", route.path))));
         }
     }
     routes.extend(server::routes());
     routes.extend(artifacts::routes(state));
+    routes.extend(graphql::routes(state));
+    routes.extend(web_client::routes(state));
     routes.extend(unbuilt::routes());
     routes
 }

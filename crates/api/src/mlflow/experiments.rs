@@ -45,7 +45,7 @@ async fn create(State(state): State<MlflowState>, fields: Fields) -> Answer {
     Ok(Json(json!({ "experiment_id": id.to_string() })))
 }
 
-async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
+pub(super) async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let experiment = state.registry.experiment(fields.required("experiment_id")?).await?;
     Ok(Json(json!({ "experiment": wire::experiment(&experiment) })))
 }

@@ -133,6 +133,16 @@ pub(super) fn wrong_type(name: &str, value: &Json) -> Error {
 }
 
 impl Fields {
+    /// The fields of a JSON object.
+    pub(super) fn of(values: Map<String, Json>) -> Self {
+        Self { values, size: 0 }
+    }
+
+    /// All of them.
+    pub(super) fn into_values(self) -> Map<String, Json> {
+        self.values
+    }
+
     /// The value of a field by its proto name or JSON name; null is absent.
     fn get(&self, name: &str) -> Option<&Json> {
         let value = self.values.get(name).or_else(|| self.values.get(&camel_case(name)));

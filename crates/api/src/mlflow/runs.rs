@@ -36,7 +36,7 @@ async fn create(State(state): State<MlflowState>, fields: Fields) -> Answer {
     Ok(Json(json!({ "run": wire::run(&run) })))
 }
 
-async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
+pub(super) async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let run = state.registry.run(fields.run_id()?).await?;
     Ok(Json(json!({ "run": wire::run(&run) })))
 }
@@ -62,7 +62,7 @@ async fn restore(State(state): State<MlflowState>, fields: Fields) -> Answer {
     done()
 }
 
-async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
+pub(super) async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let search = RunSearch {
         experiment_ids: fields.texts("experiment_ids")?,
         filter: fields.text_or_empty("filter")?.to_owned(),
@@ -75,7 +75,7 @@ async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     Ok(Json(wire::page("runs", &page, wire::run)))
 }
 
-async fn list_artifacts(State(state): State<MlflowState>, fields: Fields) -> Answer {
+pub(super) async fn list_artifacts(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let listing = state.registry.run_artifacts(fields.run_id()?, fields.text("path")?).await?;
     Ok(Json(wire::listing(&listing)))
 }

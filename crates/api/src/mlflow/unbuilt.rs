@@ -10,12 +10,9 @@ use crate::{error::Error, routes::Route};
 const CALLS: &[(&str, &str)] = &[
     ("2.0/mlflow/artifacts/presigned-download-url", "POST"),
     ("2.0/mlflow/artifacts/presigned-upload-url", "POST"),
-    ("2.0/mlflow/experiments/search-datasets", "POST"),
-    ("2.0/mlflow/gateway-proxy", "GET POST"),
+    ("2.0/mlflow/gateway-proxy", "POST"),
     ("2.0/mlflow/get-online-trace-details", "GET"),
     ("2.0/mlflow/get-trace-artifact", "GET"),
-    ("2.0/mlflow/metrics/get-history-bulk", "GET"),
-    ("2.0/mlflow/metrics/get-history-bulk-interval", "GET"),
     ("2.0/mlflow/runs/create-promptlab-run", "POST"),
     ("2.0/mlflow/traces", "GET POST"),
     ("2.0/mlflow/traces/delete-traces", "POST"),
@@ -25,12 +22,11 @@ const CALLS: &[(&str, &str)] = &[
     ("2.0/mlflow/traces/{request_id}/info", "GET"),
     ("2.0/mlflow/traces/{request_id}/tags", "DELETE PATCH"),
     ("2.0/mlflow/unified-traces", "GET"),
-    ("2.0/mlflow/upload-artifact", "POST"),
     ("2.0/mlflow/webhooks", "GET POST"),
     ("2.0/mlflow/webhooks/{webhook_id}", "DELETE GET PATCH"),
     ("2.0/mlflow/webhooks/{webhook_id}/test", "POST"),
     ("3.0/mlflow/datasets/create", "POST"),
-    ("3.0/mlflow/datasets/search", "GET POST"),
+    ("3.0/mlflow/datasets/search", "GET"),
     ("3.0/mlflow/datasets/{dataset_id}", "DELETE GET"),
     ("3.0/mlflow/datasets/{dataset_id}/add-experiments", "POST"),
     ("3.0/mlflow/datasets/{dataset_id}/experiment-ids", "GET"),
@@ -112,7 +108,6 @@ const CALLS: &[(&str, &str)] = &[
     ("3.0/mlflow/scorer/invoke", "POST"),
     ("3.0/mlflow/scorers/delete", "DELETE"),
     ("3.0/mlflow/scorers/get", "GET"),
-    ("3.0/mlflow/scorers/list", "GET"),
     ("3.0/mlflow/scorers/online-config", "PUT"),
     ("3.0/mlflow/scorers/online-configs", "GET"),
     ("3.0/mlflow/scorers/register", "POST"),
@@ -123,19 +118,16 @@ const CALLS: &[(&str, &str)] = &[
     ("3.0/mlflow/traces/calculate-filter-correlation", "POST"),
     ("3.0/mlflow/traces/delete-traces", "POST"),
     ("3.0/mlflow/traces/get", "GET"),
-    ("3.0/mlflow/traces/metrics", "POST"),
-    ("3.0/mlflow/traces/search", "POST"),
     ("3.0/mlflow/traces/{trace_id}", "GET"),
     ("3.0/mlflow/traces/{trace_id}/assessments", "POST"),
     ("3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", "DELETE GET PATCH"),
     ("3.0/mlflow/traces/{trace_id}/tags", "DELETE PATCH"),
-    ("3.0/mlflow/ui-telemetry", "GET POST"),
     ("3.0/mlflow/workspaces", "GET POST"),
     ("3.0/mlflow/workspaces/{workspace_name}", "DELETE GET PATCH"),
 ];
 
 /// Paths that have no such prefix.
-const BARE: &[(&str, &str)] = &[("/graphql", "GET POST"), ("/v1/traces", "POST")];
+const BARE: &[(&str, &str)] = &[("/v1/traces", "POST")];
 
 pub(super) fn routes() -> Vec<Route> {
     let prefixed = CALLS
@@ -152,7 +144,8 @@ pub(super) fn routes() -> Vec<Route> {
     routes
 }
 
-async fn not_built(method: Method, uri: http::Uri) -> Answer {
+/// Says what is missing.
+pub(super) async fn not_built(method: Method, uri: http::Uri) -> Answer {
     let message =
         format!("{method} {} is part of MLflow's API that this version of Crosstie does not have", uri.path());
     Err(Error::new(ErrorKind::Unimplemented, message).into())

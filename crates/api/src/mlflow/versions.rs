@@ -9,7 +9,7 @@ use super::{Answer, Fields, MlflowState, done, max_results, route, wire};
 use crate::routes::Route;
 
 /// Rows of one page, unless another number is asked for.
-const DEFAULT_ROWS: i64 = 10_000;
+pub(super) const DEFAULT_ROWS: i64 = 10_000;
 /// Rows of one page.
 const MOST_ROWS: i64 = 200_000;
 
@@ -46,7 +46,7 @@ async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
     Ok(Json(json!({ "model_version": wire::version(&version) })))
 }
 
-async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
+pub(super) async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let search = VersionSearch {
         filter: fields.text_or_empty("filter")?.to_owned(),
         max_results: max_results(&fields, DEFAULT_ROWS, MOST_ROWS)?,

@@ -36,6 +36,11 @@ pub(super) fn page<T>(name: &str, page: &registry::Page<T>, render: impl Fn(&T) 
     Object::default().list(name, &page.items, render).maybe("next_page_token", page.next.clone()).json()
 }
 
+/// All things under `name`; nothing for none.
+pub(super) fn list<T>(name: &str, items: &[T], render: impl Fn(&T) -> Json) -> Json {
+    Object::default().list(name, items, render).json()
+}
+
 fn key_value(entry: &KeyValue) -> Json {
     json!({ "key": entry.key, "value": entry.value })
 }

@@ -21,14 +21,14 @@ use types::{Principal, Role};
 const PYTHON: &str = "CROSSTIE_TEST_PYTHON";
 
 /// A server on a free port, and the folder of its artifacts.
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     identity: identity::Service,
     http: reqwest::Client,
     _folder: TempDir,
 }
 
-async fn serve(db: Database, anonymous_allowed: bool) -> Server {
+pub(crate) async fn serve(db: Database, anonymous_allowed: bool) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let artifacts = Store::open(folder.path().to_str().unwrap()).unwrap();
     let identity = identity::Service::new(db.clone(), Arc::new(SystemClock));
@@ -45,12 +45,17 @@ async fn serve(db: Database, anonymous_allowed: bool) -> Server {
 }
 
 impl Server {
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
+    /// For requests that are no calls.
+    pub(crate) const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Status and JSON of the answer; null if it is none.
-    async fn call(&self, method: Method, path: &str, body: Option<Json>) -> (StatusCode, Json) {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Json>) -> (StatusCode, Json) {
         let mut request = self.http.request(method, self.url(path));
         if let Some(body) = body {
             request = request.json(&body);
