@@ -7,7 +7,10 @@ use axum::{
 use maud::html;
 use types::{ErrorKind, ParseError};
 
-use crate::page::{self, Pace};
+use crate::{
+    HOME,
+    page::{self, Pace},
+};
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ impl IntoResponse for Failure {
             | ErrorKind::Unimplemented
             | ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Cannot be shown"),
         };
-        let body = html! { h1 { (title) } p.lead { (self.message) } p { a href="/" { "To the fleet" } } };
+        let body = html! { h1 { (title) } p.lead { (self.message) } p { a href=(HOME) { "To the fleet" } } };
         page::answer(status, title, "", Pace::Still, &body)
     }
 }

@@ -16,6 +16,7 @@ mod failure;
 mod features;
 mod fleet;
 mod kpi;
+mod mlflow;
 mod model;
 mod page;
 mod prediction;
@@ -37,6 +38,10 @@ use runtime::SharedClock;
 
 use failure::Failure;
 
+/// Where the console begins, whatever else has `/`.
+const HOME: &str = "/console";
+/// Leads to MLflow's own web client.
+const MLFLOW: &str = "/mlflow";
 /// Where the style sheet lies, and the script that keeps pages current.
 const STYLE: &str = "/console/style.css";
 const SCRIPT: &str = "/console/live.js";
@@ -60,12 +65,15 @@ pub struct ConsoleState {
     pub identity: identity::Service,
     /// Tells how long ago something was.
     pub clock: SharedClock,
+    /// Whether MLflow's own web client has `/`; the console has it otherwise.
+    pub has_mlflow_ui: bool,
 }
 
 /// The pages. All of them answer `GET` alone and change nothing.
 pub fn router(state: ConsoleState) -> Router {
-    Router::new()
-        .route("/", get(fleet::fleet))
+    let home = if state.has_mlflow_ui { Router::new() } else { Router::new().route("/", get(fleet::fleet)) };
+    home.route(HOME, get(fleet::fleet))
+        .route(MLFLOW, get(mlflow::client))
         .route("/models/{model}", get(model::model))
         .route("/models/{model}/versions/{version}", get(model::version))
         .route("/releases", get(release_list::releases))

@@ -14,16 +14,17 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{SCRIPT, STYLE};
+use crate::{HOME, MLFLOW, SCRIPT, STYLE};
 
 /// The sections, with where they begin.
-const SECTIONS: [(&str, &str); 6] = [
-    ("Fleet", "/"),
+const SECTIONS: [(&str, &str); 7] = [
+    ("Fleet", HOME),
     ("Releases", "/releases"),
     ("Alerts", "/alerts"),
     ("Features", "/features"),
     ("Predictions", "/predictions"),
     ("Audit trail", "/audit"),
+    ("MLflow", MLFLOW),
 ];
 
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
@@ -117,7 +118,7 @@ fn document(title: &str, section: &str, pace: Pace, body: &Markup) -> Markup {
             }
             body {
                 header {
-                    a.name href="/" { "Crosstie" }
+                    a.name href=(HOME) { "Crosstie" }
                     nav aria-label="Sections" {
                         @for (name, address) in SECTIONS {
                             a href=(address) aria-current=[(name == section).then_some("page")] { (name) }

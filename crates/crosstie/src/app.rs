@@ -1,5 +1,6 @@
 //! Settings in, running process out: the one place that names concrete adapters.
 
+mod environments;
 mod rooms;
 mod servers;
 mod status;
@@ -64,6 +65,7 @@ impl App {
         let tasks = Tasks::new();
         let clock = SystemClock::shared();
         let started = clock.now();
+        let ui = environments::web_client(&settings.dir, settings.mlflow_ui.as_ref())?;
         let listeners = servers::bind(&settings).await?;
         let addresses = servers::addresses(&listeners)?;
         let plan_changed = Signal::new();
@@ -83,7 +85,7 @@ impl App {
         }
         let status = ProcessStatus::new(&settings, &addresses, started, &services);
         let anonymous = settings.host.is_loopback() && !settings.require_token;
-        let servers = servers::serve(listeners, &services, Arc::new(status), anonymous);
+        let servers = servers::serve(listeners, &services, Arc::new(status), ui, anonymous);
         Ok(Self { addresses, tasks, servers, serving: services.serving, database: services.database })
     }
 

@@ -26,6 +26,9 @@ pub(crate) struct ProjectFile {
     /// Refuse callers without a token on loopback, too.
     #[serde(default)]
     pub(crate) require_token: bool,
+    /// MLflow's own web client at `/`: `auto`, or the folder of its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mlflow_ui: Option<String>,
     /// Where alerts are sent. Read when the server starts.
     #[serde(default, skip_serializing_if = "goes_nowhere")]
     pub(crate) alerts: Routing,
@@ -102,9 +105,29 @@ pub(crate) struct UpFlags {
     /// ONNX Runtime's library (libonnxruntime.so). Looked for in the active or the project's virtual environment otherwise.
     #[arg(long, value_name = "FILE", env = "CROSSTIE_ONNXRUNTIME")]
     pub(crate) onnxruntime: Option<PathBuf>,
+    /// Serve MLflow's own web client at `/`: the one of the `mlflow` package in the active or the project's virtual
+    /// environment (`auto`), or the one in this folder. The console is at `/console` then.
+    #[arg(long, value_name = "auto|DIR", env = "CROSSTIE_MLFLOW_UI")]
+    pub(crate) mlflow_ui: Option<String>,
     /// Written once everything answers: the addresses, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Where MLflow's web client is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WebClient {
+    /// From the `mlflow` package of the active or the project's virtual environment.
+    Installed,
+    /// From this folder.
+    Folder(PathBuf),
+}
+
+impl WebClient {
+    /// `auto` or a folder, from the project folder if it is relative.
+    fn parse(dir: &Path, said: &str) -> Self {
+        if said == "auto" { Self::Installed } else { Self::Folder(dir.join(said)) }
+    }
 }
 
 /// Everything that wiring needs to know.
@@ -128,6 +151,8 @@ pub(crate) struct Settings {
     pub(crate) online_store: String,
     /// ONNX Runtime's library, if it was named.
     pub(crate) onnxruntime: Option<PathBuf>,
+    /// Which of MLflow's web clients to serve, if any.
+    pub(crate) mlflow_ui: Option<WebClient>,
     /// Whether loopback callers need a token.
     pub(crate) require_token: bool,
     /// Where alerts are sent.
@@ -158,6 +183,7 @@ impl Settings {
             default_artifact_root: flags.default_artifact_root,
             online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
             onnxruntime: flags.onnxruntime,
+            mlflow_ui: flags.mlflow_ui.as_ref().or(project.mlflow_ui.as_ref()).map(|said| WebClient::parse(dir, said)),
             require_token: project.require_token,
             alerts: project.alerts.clone(),
             ready_file: flags.ready_file,

@@ -75,7 +75,17 @@ impl World {
         let alerts = alerts.with_sources(vec![Arc::clone(&holding) as _]);
         alerts.migrate().await.unwrap();
         alerts.watch(&tasks);
-        let state = ConsoleState { registry, features, releases, predictions, drift, alerts, identity, clock };
+        let state = ConsoleState {
+            registry,
+            features,
+            releases,
+            predictions,
+            drift,
+            alerts,
+            identity,
+            clock,
+            has_mlflow_ui: false,
+        };
         Self { router: console::router(state.clone()), state, holding, _tasks: tasks, _folder: folder }
     }
 

@@ -1,6 +1,6 @@
 //! The rooms that ask each other, wired: each gets its ports from adapters over the others.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Result;
 use artifacts::Store;
@@ -10,7 +10,7 @@ use runtime::{SharedClock, Signal, Tasks};
 use serving::Backend;
 use telemetry::Metrics;
 
-use super::Services;
+use super::{Services, environments::virtual_environments};
 use crate::{
     adapters::{
         alert_sources, audit_sink::Trail, backends::BackendOf, candidates::Frozen, definitions::VersionDefinitions,
@@ -192,9 +192,7 @@ fn onnx_backend(settings: &Settings) -> Result<Arc<dyn Backend>> {
     if let Some(named) = &settings.onnxruntime {
         return Ok(Arc::new(onnx::OnnxRuntime::load(named)?));
     }
-    let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
-    let above = settings.dir.ancestors().map(|dir| dir.join(".venv"));
-    let environments: Vec<PathBuf> = active.into_iter().chain(above).collect();
+    let environments = virtual_environments(&settings.dir);
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("libonnxruntime.so")));
     let found = environments.iter().find_map(|root| onnx::library_in_environment(root));
     let found = found.or_else(|| beside.filter(|path| path.is_file()));

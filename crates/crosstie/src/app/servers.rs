@@ -11,6 +11,7 @@ use api::{
     auth::Gate,
     inference::InferenceState,
     mlflow::MlflowState,
+    mlflow_ui::MlflowUi,
     monitoring::MonitoringState,
     predictions::PredictionsState,
     routes::Route,
@@ -126,7 +127,13 @@ fn inference(services: &Services) -> InferenceState {
 }
 
 /// Serves on all four listeners.
-pub(super) fn serve(listeners: Listeners, services: &Services, status: Arc<dyn Status>, anonymous: bool) -> Servers {
+pub(super) fn serve(
+    listeners: Listeners,
+    services: &Services,
+    status: Arc<dyn Status>,
+    ui: Option<MlflowUi>,
+    anonymous: bool,
+) -> Servers {
     let gate = Gate::new(services.identity.clone(), anonymous);
     let close = CancellationToken::new();
     let mut running = JoinSet::new();
@@ -139,7 +146,9 @@ pub(super) fn serve(listeners: Listeners, services: &Services, status: Arc<dyn S
             }
         });
     };
-    http("api", api, api_routes(services, status), Some(console::router(console_state(services))));
+    let console = console::router(console_state(services, ui.is_some()));
+    let pages = ui.map_or_else(|| console.clone(), |ui| console.clone().merge(ui.router()));
+    http("api", api, api_routes(services, status), Some(pages));
     http("http", inference_port, inference_routes(services), None);
     http("metrics", metrics, metrics_routes(&services.metrics), None);
     let stop = close.clone().cancelled_owned();
@@ -152,7 +161,7 @@ pub(super) fn serve(listeners: Listeners, services: &Services, status: Arc<dyn S
     Servers { close, running: running.into() }
 }
 
-fn console_state(services: &Services) -> ConsoleState {
+fn console_state(services: &Services, has_mlflow_ui: bool) -> ConsoleState {
     ConsoleState {
         registry: services.registry.clone(),
         features: services.features.clone(),
@@ -162,5 +171,6 @@ fn console_state(services: &Services) -> ConsoleState {
         alerts: services.alerts.clone(),
         identity: services.identity.clone(),
         clock: services.clock.clone(),
+        has_mlflow_ui,
     }
 }

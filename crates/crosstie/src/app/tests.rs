@@ -33,6 +33,7 @@ fn settings(dir: &Path) -> Settings {
         default_artifact_root: "mlflow-artifacts:/".to_owned(),
         online_store: format!("redb:{}", state.join("online.redb").display()),
         onnxruntime: None,
+        mlflow_ui: None,
         require_token: false,
         alerts: Routing::default(),
         ready_file: None,

@@ -161,7 +161,7 @@ fn browse(python: &Path, asked: &Value) {
 async fn a_viewers_token_opens_every_page_and_no_call_that_changes_anything() {
     let (_dir, path) = folder(&[("crosstie.yaml", PROJECT)]);
     let team = Team::start(&path).await;
-    for page in ["/", "/releases", "/alerts", "/features", "/predictions", "/audit"] {
+    for page in ["/", "/console", "/mlflow", "/releases", "/alerts", "/features", "/predictions", "/audit"] {
         let (status, _) = team.ask(Method::GET, page, &team.viewer, Value::Null).await;
         assert_eq!(status, 200, "{page}");
         let nobody = team.http.get(team.url(page)).send().await.unwrap();

@@ -8,6 +8,7 @@
 mod console;
 mod durability;
 mod faults;
+mod mlflow_ui;
 mod program;
 mod project_files;
 mod starting;

@@ -13,13 +13,24 @@ use tempfile::TempDir;
 /// Generous: the machine may be building something else at the same time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What the tester's own environment may say, and no test wants to hear.
+const FORGOTTEN: [&str; 7] = [
+    "CROSSTIE_SERVER",
+    "CROSSTIE_TOKEN",
+    "CROSSTIE_DATABASE",
+    "CROSSTIE_ONNXRUNTIME",
+    "CROSSTIE_MLFLOW_UI",
+    "VIRTUAL_ENV",
+    "RUST_LOG",
+];
+
 /// The command line, without what the tester's own environment would tell it.
 pub(crate) fn crosstie(dir: &Path, arguments: &[&str]) -> Command {
     // Whoever runs it is about to speak to it, too.
     runtime::tls::use_ring();
     let mut command = Command::new(env!("CARGO_BIN_EXE_crosstie"));
     command.args(arguments).arg("--dir").arg(dir).current_dir(dir).stdin(Stdio::null());
-    for variable in ["CROSSTIE_SERVER", "CROSSTIE_TOKEN", "CROSSTIE_DATABASE", "CROSSTIE_ONNXRUNTIME", "RUST_LOG"] {
+    for variable in FORGOTTEN {
         command.env_remove(variable);
     }
     command
