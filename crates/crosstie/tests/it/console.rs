@@ -24,6 +24,9 @@ const PROJECT: &str = "version: 1\nrequire_token: true\n";
 const QUESTIONS: &[&str] = &[
     "/search",
     "/search-datasets",
+    "/graphql",
+    "/traces/metrics",
+    "/ui-telemetry",
     "/get-latest-versions",
     "/infer",
     "/features/historical",
