@@ -10,7 +10,9 @@ use crate::ArtifactPath;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URI names a kind of store that this build does not have.
-    #[error("artifact store `{uri}`: `{scheme}:` is not built into this version; use a folder (`file:DIR`)")]
+    #[error(
+        "artifact store `{uri}`: `{scheme}:` is not built into this version; use `file:DIR` or `s3://BUCKET/PREFIX`"
+    )]
     UnsupportedScheme {
         /// The URI as given.
         uri: String,
@@ -18,10 +20,24 @@ pub enum Error {
         scheme: String,
     },
     /// The URI is not one.
-    #[error("`{uri}` is not an artifact store: expected `file:DIR` or a folder")]
+    #[error("`{uri}` is not an artifact store: expected `file:DIR`, a folder, or `s3://BUCKET/PREFIX`")]
     MalformedUri {
         /// The URI as given.
         uri: String,
+    },
+    /// The URI of a bucket, or the settings that go with it, cannot be used.
+    #[error("artifact store `{uri}`: {reason}")]
+    MalformedS3 {
+        /// The URI as given.
+        uri: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The service has no such bucket.
+    #[error("there is no bucket `{bucket}`; buckets are made with the service's own tools")]
+    NoBucket {
+        /// Its name.
+        bucket: String,
     },
     /// The root folder cannot be made or used.
     #[error("cannot use {root} as an artifact folder")]
@@ -53,6 +69,23 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// An upload in parts names its parts wrongly, or they are not what the store has.
+    #[error("the parts of '{path}' are not the parts that were uploaded, numbered from 1")]
+    Parts {
+        /// The path.
+        path: ArtifactPath,
+    },
+    /// S3 refused, or did not answer.
+    #[error("cannot {action} {} on S3", named(path))]
+    S3 {
+        /// What was attempted.
+        action: &'static str,
+        /// The path.
+        path: ArtifactPath,
+        /// Why.
+        #[source]
+        source: Box<object_store::Error>,
+    },
     /// The file system refused.
     #[error("cannot {action} artifact '{path}'")]
     Io {
@@ -72,11 +105,25 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::UnsupportedScheme { .. } => ErrorKind::Unimplemented,
-            Self::MalformedUri { .. } | Self::InvalidPath { .. } | Self::Interrupted { .. } => {
-                ErrorKind::InvalidArgument
-            }
+            Self::MalformedUri { .. }
+            | Self::MalformedS3 { .. }
+            | Self::InvalidPath { .. }
+            | Self::Parts { .. }
+            | Self::Interrupted { .. } => ErrorKind::InvalidArgument,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Root { .. } | Self::Io { .. } => ErrorKind::Internal,
+            Self::NoBucket { .. } | Self::Root { .. } | Self::Io { .. } => ErrorKind::Internal,
+            Self::S3 { source, .. } if is_refusal(source) => ErrorKind::Internal,
+            Self::S3 { .. } => ErrorKind::Unavailable,
+        }
+    }
+
+    /// The error for what S3 said when it was asked to `action` what lies at `path`.
+    pub(crate) fn s3(action: &'static str, path: &ArtifactPath, source: object_store::Error) -> Self {
+        let path = path.clone();
+        if matches!(source, object_store::Error::NotFound { .. }) || status(&source) == Some(404) {
+            Self::NotFound { path }
+        } else {
+            Self::S3 { action, path, source: Box::new(source) }
         }
     }
 
@@ -98,4 +145,22 @@ impl Error {
             Self::Io { action, path, source }
         }
     }
+}
+
+/// Whether trying again will not help: the service answered, and what it calls wrong is the request or who makes it.
+fn is_refusal(error: &object_store::Error) -> bool {
+    /// Too slow, and too often.
+    const PASSING: [u16; 2] = [408, 429];
+    status(error).is_some_and(|status| (400..500).contains(&status) && !PASSING.contains(&status))
+}
+
+/// The HTTP status that S3 answered with. The client has kinds for some of them, depending on the call, and a text for all.
+pub(crate) fn status(error: &object_store::Error) -> Option<u16> {
+    const BEFORE: &str = "status code: ";
+    let text = error.to_string();
+    text.get(text.find(BEFORE)? + BEFORE.len()..)?.get(..3)?.parse().ok()
+}
+
+fn named(path: &ArtifactPath) -> String {
+    if path.is_root() { "artifacts".to_owned() } else { format!("artifact '{path}'") }
 }

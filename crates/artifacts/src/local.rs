@@ -1,5 +1,8 @@
 //! Artifacts in a folder. Uploads are written beside the tree, synced, and renamed into place, so that a reader sees
 //! whole files only and a crash leaves nothing but a stray upload, which the next start sweeps.
+//!
+//! No link is followed below the root (which may be one itself): the store makes none, so one that is there was made by
+//! someone else, and could lead anywhere. To readers it is not there; what is put in its place replaces it.
 
 use std::{
     fs, io,
@@ -12,8 +15,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use types::{Digest, DigestHasher};
+use url::Url;
 
-use crate::{ArtifactPath, Entry, Error, Object, path::PARTIAL};
+use crate::{ArtifactPath, Content, Entry, Error, Object, Stored, path::PARTIAL, store::tree_digest};
 
 /// Bytes read or hashed at a time: large enough that system calls do not count, small enough for many readers.
 const PIECE: usize = 256 * 1024;
@@ -44,9 +48,49 @@ impl Local {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
+    pub(crate) fn locate(&self, uri: &str) -> Result<Option<ArtifactPath>, Error> {
+        let invalid = || Error::InvalidPath { path: uri.to_owned() };
+        let place = match uri.strip_prefix("file:") {
+            None if uri.starts_with('/') => PathBuf::from(uri),
+            None => return Ok(None),
+            Some(_) => {
+                let url = Url::parse(uri).map_err(|_| invalid())?;
+                if url.query().is_some() || url.fragment().is_some() || uri.split('/').any(|segment| segment == "..") {
+                    return Err(invalid());
+                }
+                url.to_file_path().map_err(|()| invalid())?
+            }
+        };
+        let Ok(below) = place.strip_prefix(&self.root) else { return Ok(None) };
+        ArtifactPath::parse(below.to_str().ok_or_else(invalid)?).map(Some)
+    }
+
+    /// Whether a link lies on the way to `path`, or is what lies there.
+    fn is_linked(&self, path: &ArtifactPath) -> bool {
+        let mut place = self.root.clone();
+        path.as_str().split('/').any(|segment| {
+            place.push(segment);
+            fs::symlink_metadata(&place).is_ok_and(|found| found.is_symlink())
+        })
+    }
+
+    pub(crate) async fn put(&self, path: &ArtifactPath, mut content: Content) -> Result<Stored, Error> {
+        let mut upload = self.upload(path).await?;
+        let mut hasher = DigestHasher::default();
+        let mut size = 0;
+        while let Some(piece) = content.next().await {
+            let piece = piece.map_err(|source| Error::Interrupted { path: path.clone(), source })?;
+            hasher.update(&piece);
+            size += piece.len() as u64;
+            upload.write(&piece).await?;
+        }
+        upload.finish().await?;
+        Ok(Stored { size, digest: hasher.finish() })
+    }
+
     /// Begins an upload to `path`.
-    pub(crate) async fn upload(&self, path: &ArtifactPath) -> Result<Upload, Error> {
-        if path.is_root() {
+    async fn upload(&self, path: &ArtifactPath) -> Result<Upload, Error> {
+        if path.is_root() || path.parent().is_some_and(|folder| self.is_linked(&folder)) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
         let number = self.uploads.fetch_add(1, Ordering::Relaxed);
@@ -61,6 +105,9 @@ impl Local {
             let absent = matches!(error, Error::InvalidPath { .. });
             if absent { Error::NotFound { path: path.clone() } } else { error }
         };
+        if self.is_linked(path) {
+            return Err(Error::NotFound { path: path.clone() });
+        }
         let file = tokio::fs::File::open(self.resolve(path)).await.map_err(failed)?;
         let metadata = file.metadata().await.map_err(failed)?;
         if !metadata.is_file() {
@@ -76,6 +123,9 @@ impl Local {
 
     pub(crate) fn list(&self, folder: &ArtifactPath) -> Result<Vec<Entry>, Error> {
         let failed = |source| Error::io("list", folder, source);
+        if self.is_linked(folder) {
+            return Ok(Vec::new());
+        }
         let entries = match fs::read_dir(self.resolve(folder)) {
             Ok(entries) => entries,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -116,8 +166,11 @@ impl Local {
 
     pub(crate) fn delete(&self, path: &ArtifactPath) -> Result<bool, Error> {
         let target = self.resolve(path);
-        if path.is_root() || target.is_dir() {
+        if path.is_root() || (target.is_dir() && !self.is_linked(path)) {
             return Err(Error::InvalidPath { path: path.to_string() });
+        }
+        if self.is_linked(path) {
+            return Ok(false);
         }
         deleted(path, fs::remove_file(target))
     }
@@ -127,7 +180,21 @@ impl Local {
         if path.is_root() {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
+        if self.is_linked(path) {
+            return Ok(false);
+        }
         if target.is_dir() { deleted(path, fs::remove_dir_all(target)) } else { deleted(path, fs::remove_file(target)) }
+    }
+
+    pub(crate) fn digest(&self, path: &ArtifactPath) -> Result<Stored, Error> {
+        if self.is_linked(path) {
+            return Err(Error::NotFound { path: path.clone() });
+        }
+        digest_file(&self.resolve(path)).map_err(|source| {
+            let error = Error::io("read", path, source);
+            let absent = matches!(error, Error::InvalidPath { .. });
+            if absent { Error::NotFound { path: path.clone() } } else { error }
+        })
     }
 
     pub(crate) fn digest_tree(&self, folder: &ArtifactPath) -> Result<Digest, Error> {
@@ -135,30 +202,24 @@ impl Local {
         if files.is_empty() {
             files.push(Entry { path: folder.clone(), is_dir: false, size: 0 });
         }
-        let mut tree = DigestHasher::default();
-        for file in &files {
-            let digest = digest_file(&self.resolve(&file.path)).map_err(|source| {
-                let empty = source.kind() == io::ErrorKind::IsADirectory;
-                if empty { Error::NotFound { path: folder.clone() } } else { Error::io("read", &file.path, source) }
-            })?;
-            let relative = file.path.below(folder).unwrap_or_else(|| file.path.name());
-            tree.update(format!("{digest} {relative}\n").as_bytes());
-        }
-        Ok(tree.finish())
+        let digests = files.iter().map(|file| Ok((&file.path, self.digest(&file.path)?.digest)));
+        Ok(tree_digest(folder, digests.collect::<Result<Vec<_>, Error>>()?))
     }
 }
 
-fn digest_file(path: &Path) -> io::Result<Digest> {
+fn digest_file(path: &Path) -> io::Result<Stored> {
     use io::Read as _;
     let mut file = fs::File::open(path)?;
     let mut hasher = DigestHasher::default();
+    let mut size = 0;
     let mut piece = vec![0; PIECE];
     loop {
         let read = file.read(&mut piece)?;
         if read == 0 {
-            return Ok(hasher.finish());
+            return Ok(Stored { size, digest: hasher.finish() });
         }
         hasher.update(&piece[..read]);
+        size += read as u64;
     }
 }
 
@@ -185,7 +246,7 @@ fn sweep(partial: &Path) -> io::Result<()> {
 
 /// A file on its way; dropped before [`Upload::finish`], it leaves nothing.
 #[derive(Debug)]
-pub(crate) struct Upload {
+struct Upload {
     path: ArtifactPath,
     target: PathBuf,
     partial: Partial,
@@ -193,11 +254,11 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
+    async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         self.file.write_all(piece).await.map_err(|source| Error::io("write", &self.path, source))
     }
 
-    pub(crate) async fn finish(mut self) -> Result<(), Error> {
+    async fn finish(mut self) -> Result<(), Error> {
         let failed = |source| Error::io("write", &self.path, source);
         self.file.flush().await.map_err(failed)?;
         self.file.sync_all().await.map_err(failed)?;

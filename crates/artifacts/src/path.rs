@@ -76,6 +76,13 @@ impl ArtifactPath {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The folder that it lies in; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let folder = self.0.rsplit_once('/').map_or("", |(folder, _)| folder);
+        (!self.is_root()).then(|| Self(folder.to_owned()))
+    }
+
     /// What remains of it below `folder`, if it lies there.
     #[must_use]
     pub fn below(&self, folder: &Self) -> Option<&str> {

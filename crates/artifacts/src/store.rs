@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use types::{Digest, DigestHasher};
 
-use crate::{ArtifactPath, Error, local::Local};
+use crate::{ArtifactPath, Config, Direct, Error, local::Local, s3::S3};
 
 /// Content on its way, piece by piece.
 pub type Content = BoxStream<'static, io::Result<Bytes>>;
@@ -49,37 +49,82 @@ impl std::fmt::Debug for Object {
 /// Where artifacts lie. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    local: Arc<Local>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Local(Arc<Local>),
+    S3(Arc<S3>),
 }
 
 impl Store {
-    /// Opens the store at `uri`: `file:DIR`, `file:///DIR` or a plain path, which is made if it is missing.
+    /// Opens the store at `uri`, for which no settings are needed: `file:DIR`, `file:///DIR` or a plain path. The folder
+    /// is made if it is missing.
     ///
     /// # Errors
-    /// [`Error::UnsupportedScheme`] for stores that are not built in (`s3:` among them), [`Error::Root`] when the
-    /// folder cannot be used.
+    /// As [`Store::open_with`].
     pub fn open(uri: &str) -> Result<Self, Error> {
-        Ok(Self { local: Arc::new(Local::open(folder_of(uri)?)?) })
+        Self::open_with(uri, &Config::default())
     }
 
-    /// Stores `content` at `path`, replacing what was there. When this returns, it is on disk; when it fails or is
-    /// dropped, nothing has changed.
+    /// Opens the store at `uri`: as [`Store::open`], or `s3://BUCKET/PREFIX`, of which nothing is asked yet.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when the content breaks off, [`Error::InvalidPath`] when a folder is there, else
-    /// [`Error::Io`].
-    pub async fn put(&self, path: &ArtifactPath, mut content: Content) -> Result<Stored, Error> {
-        let mut upload = self.local.upload(path).await?;
-        let mut hasher = DigestHasher::default();
-        let mut size = 0;
-        while let Some(piece) = content.next().await {
-            let piece = piece.map_err(|source| Error::Interrupted { path: path.clone(), source })?;
-            hasher.update(&piece);
-            size += piece.len() as u64;
-            upload.write(&piece).await?;
+    /// [`Error::UnsupportedScheme`] for stores that are not built in, [`Error::MalformedS3`] and [`Error::MalformedUri`]
+    /// when the URI or a setting cannot be used, [`Error::Root`] when the folder cannot.
+    pub fn open_with(uri: &str, config: &Config) -> Result<Self, Error> {
+        let kind = if uri.starts_with("s3:") {
+            Kind::S3(Arc::new(S3::open(uri, config)?))
+        } else {
+            Kind::Local(Arc::new(Local::open(folder_of(uri)?)?))
+        };
+        Ok(Self { kind })
+    }
+
+    /// Looks whether the store can be used: asks S3 for one key.
+    ///
+    /// # Errors
+    /// [`Error::NoBucket`], or [`Error::S3`], of which the kind says whether trying again may help.
+    pub async fn check(&self) -> Result<(), Error> {
+        match &self.kind {
+            Kind::Local(_) => Ok(()),
+            Kind::S3(s3) => s3.check().await,
         }
-        upload.finish().await?;
-        Ok(Stored { size, digest: hasher.finish() })
+    }
+
+    /// What the store offers to clients that go around this server; `None` if they cannot.
+    #[must_use]
+    pub fn direct(&self) -> Option<Direct<'_>> {
+        match &self.kind {
+            Kind::Local(_) => None,
+            Kind::S3(s3) => Some(Direct(s3)),
+        }
+    }
+
+    /// Where in this store `uri` lies, if it names something in it as the store itself does: an address in its bucket, or
+    /// a path or `file:` URI below its folder.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`] when it begins there and leads out of it.
+    pub fn locate(&self, uri: &str) -> Result<Option<ArtifactPath>, Error> {
+        match &self.kind {
+            Kind::Local(local) => local.locate(uri),
+            Kind::S3(s3) => s3.locate(uri),
+        }
+    }
+
+    /// Stores `content` at `path`, replacing what was there. When this returns, it will stay: on disk, or as S3 promises.
+    /// When it fails or is dropped, nothing has changed.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the content breaks off, [`Error::InvalidPath`] when the store has folders and one is
+    /// there, else [`Error::Io`] or [`Error::S3`].
+    pub async fn put(&self, path: &ArtifactPath, content: Content) -> Result<Stored, Error> {
+        match &self.kind {
+            Kind::Local(local) => local.put(path, content).await,
+            Kind::S3(s3) => s3.put(path, content).await,
+        }
     }
 
     /// [`Store::put`] of what is in memory.
@@ -94,9 +139,12 @@ impl Store {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for a folder; else [`Error::Io`].
+    /// [`Error::NotFound`], also for a folder; else [`Error::Io`] or [`Error::S3`].
     pub async fn get(&self, path: &ArtifactPath) -> Result<Object, Error> {
-        self.local.get(path).await
+        match &self.kind {
+            Kind::Local(local) => local.get(path).await,
+            Kind::S3(s3) => s3.get(path).await,
+        }
     }
 
     /// The whole file at `path`, in memory.
@@ -113,48 +161,89 @@ impl Store {
     /// Files and folders directly in `folder`, by name. A folder that does not exist is empty.
     ///
     /// # Errors
-    /// [`Error::Io`]; a file in place of the folder lists as empty.
+    /// [`Error::Io`] or [`Error::S3`]; a file in place of the folder lists as empty.
     pub async fn list(&self, folder: &ArtifactPath) -> Result<Vec<Entry>, Error> {
-        let (local, folder) = (Arc::clone(&self.local), folder.clone());
-        in_background(move || local.list(&folder)).await
+        let folder = folder.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.list(&folder)).await,
+            Kind::S3(s3) => s3.list(&folder).await,
+        }
     }
 
     /// Every file below `folder`, sorted by path.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`] or [`Error::S3`].
     pub async fn walk(&self, folder: &ArtifactPath) -> Result<Vec<Entry>, Error> {
-        let (local, folder) = (Arc::clone(&self.local), folder.clone());
-        in_background(move || local.walk(&folder)).await
+        let folder = folder.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.walk(&folder)).await,
+            Kind::S3(s3) => s3.walk(&folder).await,
+        }
     }
 
     /// Deletes the file at `path`; `false` if there was none.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`] for a folder, else [`Error::Io`].
+    /// [`Error::InvalidPath`] for a folder that the store has as such, else [`Error::Io`] or [`Error::S3`].
     pub async fn delete(&self, path: &ArtifactPath) -> Result<bool, Error> {
-        let (local, path) = (Arc::clone(&self.local), path.clone());
-        in_background(move || local.delete(&path)).await
+        let path = path.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.delete(&path)).await,
+            Kind::S3(s3) => s3.delete(&path).await,
+        }
     }
 
     /// Deletes the file at `path`, or the folder with all below it; `false` if there was neither.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`] for the root, else [`Error::Io`].
+    /// [`Error::InvalidPath`] for the root, else [`Error::Io`] or [`Error::S3`].
     pub async fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
-        let (local, path) = (Arc::clone(&self.local), path.clone());
-        in_background(move || local.delete_prefix(&path)).await
+        let path = path.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.delete_prefix(&path)).await,
+            Kind::S3(s3) => s3.delete_prefix(&path).await,
+        }
+    }
+
+    /// Size and digest of the file at `path`, which is read for it.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn digest(&self, path: &ArtifactPath) -> Result<Stored, Error> {
+        let path = path.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.digest(&path)).await,
+            Kind::S3(s3) => s3.digest(&path).await,
+        }
     }
 
     /// The digest of everything below `folder`, or of the single file there: of each file's digest and its path from
-    /// the folder, in order. Equal digests mean equal trees.
+    /// the folder, in order. Equal digests mean equal trees. Every file is read for it, however long that takes: what
+    /// was recorded of them when they were written cannot tell what became of them since.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when nothing lies there, else [`Error::Io`].
+    /// [`Error::NotFound`] when nothing lies there, else [`Error::Io`] or [`Error::S3`].
     pub async fn digest_tree(&self, folder: &ArtifactPath) -> Result<Digest, Error> {
-        let (local, folder) = (Arc::clone(&self.local), folder.clone());
-        in_background(move || local.digest_tree(&folder)).await
+        let folder = folder.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.digest_tree(&folder)).await,
+            Kind::S3(s3) => s3.digest_tree(&folder).await,
+        }
     }
+}
+
+/// The digest of a tree, of its files' paths and digests, sorted by path.
+pub(crate) fn tree_digest<'a>(
+    folder: &ArtifactPath,
+    files: impl IntoIterator<Item = (&'a ArtifactPath, Digest)>,
+) -> Digest {
+    let mut tree = DigestHasher::default();
+    for (path, digest) in files {
+        let relative = path.below(folder).unwrap_or_else(|| path.name());
+        tree.update(format!("{digest} {relative}\n").as_bytes());
+    }
+    tree.finish()
 }
 
 /// The folder that `uri` names.
@@ -177,8 +266,9 @@ fn folder_of(uri: &str) -> Result<PathBuf, Error> {
 }
 
 /// Runs file system work off the async runtime.
-async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+async fn in_background<T: Send + 'static>(local: &Arc<Local>, work: impl FnOnce(&Local) -> T + Send + 'static) -> T {
+    let local = Arc::clone(local);
+    match tokio::task::spawn_blocking(move || work(&local)).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

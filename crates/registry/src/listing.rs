@@ -50,7 +50,7 @@ impl Service {
     /// # Errors
     /// As [`Service::run_artifacts`].
     pub async fn run_artifact(&self, run_id: &str, path: &str) -> Result<ArtifactPath> {
-        let root = storage::required(&self.run(run_id).await?.info.artifact_uri, run_id)?;
+        let root = storage::required(&self.artifacts, &self.run(run_id).await?.info.artifact_uri, run_id)?;
         Ok(root.join(path)?)
     }
 
@@ -59,7 +59,7 @@ impl Service {
     /// # Errors
     /// As [`Service::logged_model_artifacts`].
     pub async fn logged_model_artifact(&self, id: &str, path: &str) -> Result<ArtifactPath> {
-        let root = storage::required(&self.logged_model(id, false).await?.artifact_uri, id)?;
+        let root = storage::required(&self.artifacts, &self.logged_model(id, false).await?.artifact_uri, id)?;
         Ok(root.join(path)?)
     }
 
@@ -74,7 +74,7 @@ impl Service {
 
     async fn listing(&self, root_uri: String, subject: &str, path: Option<&str>) -> Result<Listing> {
         let below = ArtifactPath::parse(path.unwrap_or_default())?;
-        let root = storage::required(&root_uri, subject)?;
+        let root = storage::required(&self.artifacts, &root_uri, subject)?;
         let entries = self.artifacts.list(&root.join(below.as_str())?).await?;
         let files = entries.into_iter().filter_map(|entry| {
             let path = entry.path.below(&root)?.to_owned();

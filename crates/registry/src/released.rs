@@ -47,7 +47,7 @@ impl Service {
         let Some(id) = self.resolve(version).await?.run_id else { return Ok(None) };
         let run = self.run(&id).await?;
         Ok(Some(TrainingRun {
-            artifacts: storage::required(&run.info.artifact_uri, &id)?,
+            artifacts: storage::required(&self.artifacts, &run.info.artifact_uri, &id)?,
             tags: run.tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
             id,
         }))

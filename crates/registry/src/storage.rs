@@ -1,6 +1,6 @@
 //! From MLflow's artifact URIs to paths in this server's store.
 
-use artifacts::ArtifactPath;
+use artifacts::{ArtifactPath, Store};
 
 use crate::error::{Error, Result};
 
@@ -33,9 +33,13 @@ pub(crate) fn own_path(uri: &str) -> Result<Option<ArtifactPath>> {
     Ok(Some(ArtifactPath::parse(path)?))
 }
 
-/// The path of `uri`, which is where `subject`'s files lie.
-pub(crate) fn required(uri: &str, subject: &str) -> Result<ArtifactPath> {
-    own_path(uri)?.ok_or_else(|| Error::Elsewhere { subject: subject.to_owned(), uri: uri.to_owned() })
+/// The path in `store` of `uri`, which is where `subject`'s files lie: as the proxy's address, or as the store's own.
+pub(crate) fn required(store: &Store, uri: &str, subject: &str) -> Result<ArtifactPath> {
+    let path = match own_path(uri)? {
+        None => store.locate(uri)?,
+        path => path,
+    };
+    path.ok_or_else(|| Error::Elsewhere { subject: subject.to_owned(), uri: uri.to_owned() })
 }
 
 #[cfg(test)]

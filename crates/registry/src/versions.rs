@@ -199,7 +199,7 @@ impl Service {
     /// # Errors
     /// When there is none, or its files lie elsewhere.
     pub async fn resolve(&self, version: &ModelVersion) -> Result<VersionRecord> {
-        let id = version.clone();
+        let (id, store) = (version.clone(), self.artifacts.clone());
         self.database
             .read(async move |tx| {
                 let found = required(tx, id.model.as_str(), id.version).await?;
@@ -212,7 +212,7 @@ impl Service {
                     model_id: sources::logged_model_at(&source).or_else(|| sources::logged_model_at(&uri)),
                     source,
                     status: found.status.clone(),
-                    storage: storage::required(&uri, &id.to_string())?,
+                    storage: storage::required(&store, &uri, &id.to_string())?,
                     created_at: Timestamp::from_millis(found.created),
                     author: repo::authors::of(tx, &found).await?,
                     tags: found.tags,

@@ -33,7 +33,7 @@ const KNOWERS: &[(&str, &[&str])] = &[
     ("redb", &["features"]),
     ("redis", &["features"]),
     ("prometheus*", &["telemetry"]),
-    ("reqwest", &["crosstie", "alerts", "http-backend", "kubernetes", "migration"]),
+    ("reqwest", &["crosstie", "alerts", "artifacts", "http-backend", "kubernetes", "migration"]),
     ("protox*", &["xtask"]),
     ("tonic-prost-build", &["xtask"]),
 ];

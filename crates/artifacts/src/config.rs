@@ -1,0 +1,23 @@
+//! How stores that are reached over a network are reached. The environment is read elsewhere; this says what it held.
+
+use std::collections::BTreeMap;
+
+use types::Secret;
+
+/// What is known besides the store's URI. For `file:` nothing is needed.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Settings of S3 by the names that AWS's own tools read from the environment: `AWS_ACCESS_KEY_ID`,
+    /// `AWS_ENDPOINT_URL`, `AWS_REGION` and so on. Without keys, credentials come from a web identity, a container's or
+    /// an instance's metadata, as these settings say.
+    pub s3: BTreeMap<String, Secret<String>>,
+}
+
+impl Config {
+    /// This, and the setting of S3 of that name.
+    #[must_use]
+    pub fn with_s3(mut self, name: &str, value: &str) -> Self {
+        self.s3.insert(name.to_owned(), Secret::new(value.to_owned()));
+        self
+    }
+}
