@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod charts;
+mod direct;
 mod experiments;
 mod fields;
 mod graphql;
@@ -61,10 +62,11 @@ pub fn routes(state: &MlflowState) -> Vec<Route> {
             routes.extend(PREFIXES.map(|prefix| route.also_at(format!("{prefix}/{}", route.path))));
         }
     }
-    routes.extend(server::routes());
+    routes.extend(server::routes(state));
     routes.extend(artifacts::routes(state));
     routes.extend(graphql::routes(state));
     routes.extend(web_client::routes(state));
+    routes.extend(direct::routes(state));
     routes.extend(unbuilt::routes());
     routes
 }

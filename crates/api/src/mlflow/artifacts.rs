@@ -15,7 +15,6 @@ use http::{
 };
 use registry::FileInfo;
 use serde_json::json;
-use types::ErrorKind;
 
 use super::{Answer, Fields, MlflowState, READS, WRITES, done, wire};
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
     routes::Route,
 };
 
-const PREFIXES: [&str; 2] = ["/api/2.0/mlflow-artifacts", "/ajax-api/2.0/mlflow-artifacts"];
+pub(super) const PREFIXES: [&str; 2] = ["/api/2.0/mlflow-artifacts", "/ajax-api/2.0/mlflow-artifacts"];
 
 pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
     let mut routes = Vec::new();
@@ -33,10 +32,6 @@ pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
         routes.push(Route::new(Method::GET, one.as_str(), READS, download, state.clone()));
         routes.push(Route::new(Method::PUT, one.as_str(), WRITES, upload, state.clone()));
         routes.push(Route::new(Method::DELETE, one.as_str(), WRITES, delete, state.clone()));
-        for step in ["create", "complete", "abort"] {
-            routes.push(Route::new(Method::POST, format!("{prefix}/mpu/{step}/{{*path}}"), WRITES, no_multipart, ()));
-        }
-        routes.push(Route::new(Method::GET, format!("{prefix}/presigned/{{*path}}"), READS, no_presigned, ()));
     }
     let file = "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files";
     routes.push(Route::new(Method::GET, "/get-artifact", READS, run_file, state.clone()));
@@ -97,7 +92,8 @@ async fn send(state: &MlflowState, path: &artifacts::ArtifactPath) -> Result<Res
     let headers = response.headers_mut();
     // A browser must never run what someone uploaded: it saves it, and guesses no type.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path.name())));
-    headers.insert(CONTENT_DISPOSITION, attachment(path.name()));
+    let disposition = HeaderValue::from_str(&disposition(path.name()));
+    headers.insert(CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(object.size));
     Ok(response)
@@ -125,7 +121,7 @@ fn content_type(name: &str) -> &'static str {
 }
 
 /// `attachment; filename*=…`, with a plain name for what does not read the encoded one.
-fn attachment(name: &str) -> HeaderValue {
+pub(super) fn disposition(name: &str) -> String {
     let plain: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
     let mut value = format!("attachment; filename={plain}");
@@ -139,7 +135,7 @@ fn attachment(name: &str) -> HeaderValue {
             }
         }
     }
-    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
+    value
 }
 
 async fn upload(State(state): State<MlflowState>, Path(path): Path<String>, body: Body) -> Answer {
@@ -153,15 +149,4 @@ async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> A
     let path = parse(&path)?;
     state.registry.delete_artifacts(&path).await?;
     done()
-}
-
-/// Clients fall back to a plain upload on exactly this text.
-async fn no_multipart() -> Answer {
-    let message = "Multipart upload is not supported for the current artifact repository";
-    Err(Error::new(ErrorKind::Unimplemented, message).into())
-}
-
-async fn no_presigned() -> Answer {
-    let message = "Multipart download is not supported for the current artifact repository";
-    Err(Error::new(ErrorKind::Unimplemented, message).into())
 }

@@ -8,8 +8,6 @@ use crate::{error::Error, routes::Route};
 
 /// Paths below `/api/` and `/ajax-api/`, with their methods.
 const CALLS: &[(&str, &str)] = &[
-    ("2.0/mlflow/artifacts/presigned-download-url", "POST"),
-    ("2.0/mlflow/artifacts/presigned-upload-url", "POST"),
     ("2.0/mlflow/gateway-proxy", "POST"),
     ("2.0/mlflow/get-online-trace-details", "GET"),
     ("2.0/mlflow/get-trace-artifact", "GET"),

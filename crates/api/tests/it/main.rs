@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod escapes;
 mod graphql;
 mod mlflow;
+mod s3;
 mod web_client;

@@ -159,7 +159,8 @@ database::testing::on_both! {
         assert_eq!(got.text().await.unwrap(), page);
         let (_, listed) = server.call(Method::GET, &format!("{base}?path=0/a%20b"), None).await;
         assert_eq!(listed, json!({ "files": [{ "path": "page.html", "is_dir": false, "file_size": page.len() }] }));
-        let (status, answer) = server.call(Method::POST, "/api/2.0/mlflow-artifacts/mpu/create/x", Some(json!({}))).await;
+        let parts = json!({ "path": "/home/me/a.bin", "num_parts": 2 });
+        let (status, answer) = server.call(Method::POST, "/api/2.0/mlflow-artifacts/mpu/create/x", Some(parts)).await;
         assert_eq!(status, StatusCode::NOT_IMPLEMENTED);
         assert_eq!(answer["message"], "Multipart upload is not supported for the current artifact repository");
     }
