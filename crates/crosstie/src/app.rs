@@ -126,8 +126,7 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
     let database = Database::connect(&settings.database, tasks)
         .await
         .with_context(|| format!("cannot open the database {}", shown(&settings.database)))?;
-    let artifacts = Store::open(&settings.artifacts)
-        .with_context(|| format!("cannot open the artifact store {}", settings.artifacts))?;
+    let artifacts = open_artifacts(settings).await?;
     let identity = identity::Service::new(database.clone(), clock.clone());
     identity.migrate().await?;
     repo::migrate(&database).await?;
@@ -162,6 +161,20 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
         metrics,
     };
     rooms.connect().await
+}
+
+/// The artifact store. One that is away may come back, and what was loaded from it goes on without it; one that refuses
+/// will go on refusing.
+async fn open_artifacts(settings: &Settings) -> Result<Store> {
+    let context = || format!("cannot open the artifact store {}", settings.artifacts);
+    let store = Store::open_with(&settings.artifacts, &settings.artifact_access).with_context(context)?;
+    match store.check().await {
+        Err(error) if error.kind().is_retryable() => {
+            tracing::warn!(store = settings.artifacts, error = %error, "the artifact store does not answer; starting without it");
+        }
+        checked => checked.with_context(context)?,
+    }
+    Ok(store)
 }
 
 /// The first token on loopback; on any other address one must exist already.

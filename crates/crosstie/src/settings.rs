@@ -1,6 +1,8 @@
 //! What `crosstie up` is told: by flags, by environment (clap reads both), by `crosstie.yaml`, and where nothing is said
 //! by the laptop's defaults. The result is one value without options, so that wiring decides nothing.
 
+mod s3;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
@@ -64,7 +66,7 @@ pub(crate) struct Stores {
     /// `sqlite:PATH` or `postgres://…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<String>,
-    /// `file:DIR`.
+    /// `file:DIR` or `s3://BUCKET/PREFIX`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) artifacts: Option<String>,
     /// `redb:FILE`.
@@ -93,7 +95,7 @@ pub(crate) struct UpFlags {
     /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME.
     #[arg(long, value_name = "URI", env = "CROSSTIE_DATABASE", alias = "backend-store-uri")]
     pub(crate) database: Option<String>,
-    /// The artifact store: file:DIR.
+    /// The artifact store: file:DIR or s3://BUCKET/PREFIX. S3's keys, region and endpoint are taken from AWS_* variables.
     #[arg(long, value_name = "URI", env = "CROSSTIE_ARTIFACTS", alias = "artifacts-destination")]
     pub(crate) artifacts: Option<String>,
     /// Where new experiments keep their artifacts, as clients see it. The default goes through this server.
@@ -145,6 +147,8 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// The artifact store's URI.
     pub(crate) artifacts: String,
+    /// How the artifact store is reached.
+    pub(crate) artifact_access: artifacts::Config,
     /// Where experiments keep artifacts.
     pub(crate) default_artifact_root: String,
     /// The online store's URI.
@@ -180,6 +184,7 @@ impl Settings {
             ports: [flags.port, flags.http_port, flags.grpc_port, flags.metrics_port],
             database: pick(flags.database, &stores.database, "sqlite", "crosstie.db"),
             artifacts: pick(flags.artifacts, &stores.artifacts, "file", "artifacts"),
+            artifact_access: s3::settings(s3::environment()),
             default_artifact_root: flags.default_artifact_root,
             online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
             onnxruntime: flags.onnxruntime,
@@ -190,7 +195,7 @@ impl Settings {
             state,
         };
         check_scheme("--database", &settings.database, &["sqlite:", "postgres:", "postgresql:"], "")?;
-        check_scheme("--artifacts", &settings.artifacts, &["file:", "/", "."], "; s3: comes later")?;
+        check_scheme("--artifacts", &settings.artifacts, &["file:", "s3:", "/", "."], " or s3:")?;
         check_scheme("--online-store", &settings.online_store, &["redb:"], "; redis: comes later")?;
         Ok(settings)
     }

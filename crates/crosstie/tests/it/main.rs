@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod artifact_stores;
 mod console;
 mod durability;
 mod faults;

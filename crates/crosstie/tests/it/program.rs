@@ -74,11 +74,17 @@ impl Server {
     }
 
     pub(crate) async fn start_with(dir: &Path, flags: &[&str]) -> Self {
+        Self::start_in(dir, flags, &[]).await
+    }
+
+    /// With variables of the environment besides.
+    pub(crate) async fn start_in(dir: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let ready = dir.join("ready.json");
         fs::remove_file(&ready).ok();
         let ports = ["up", "--port", "0", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"];
         let log = fs::File::create(dir.join("test.log")).unwrap();
         let mut command = crosstie(dir, &[&ports, flags].concat());
+        command.envs(environment.iter().copied());
         command.arg("--ready-file").arg(&ready).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().unwrap();
         let addresses = eventually(PATIENCE, || async {
@@ -94,6 +100,13 @@ impl Server {
     /// `127.0.0.1:PORT` of `api`, `http`, `grpc` or `metrics`.
     pub(crate) fn address(&self, port: &str) -> String {
         self.addresses[port].as_str().unwrap_or_else(|| panic!("no address of {port}")).to_owned()
+    }
+
+    /// The most memory that it has had so far, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// A call of MLflow's REST API; `Err` unless it was acknowledged.

@@ -125,7 +125,7 @@ fn a_store_of_another_kind_is_refused_by_name() {
     let (_dir, path) = folder(&[]);
     for (flag, uri, named) in [
         ("--database", "mysql://root@127.0.0.1/x", "mysql:"),
-        ("--artifacts", "s3://bucket/x", "s3:"),
+        ("--artifacts", "gs://bucket/x", "gs:"),
         ("--online-store", "redis://127.0.0.1", "redis:"),
     ] {
         let said = run(&path, &["up", "--port", "0", flag, uri]);
