@@ -14,8 +14,8 @@ use crate::{ArtifactPath, Content, Error, Stored};
 
 /// Bytes in a part. S3 takes 10,000 parts, so a file may have 78 GiB; it wants at least 5 MiB in each but the last.
 const PART: usize = 8 * 1024 * 1024;
-/// Parts that are on their way at once. With the one that fills up, an upload holds at most five in memory.
-const ON_THEIR_WAY: usize = 4;
+/// Parts that are on their way at once. With the one that fills up, an upload holds at most three in memory.
+const ON_THEIR_WAY: usize = 2;
 
 /// What became of a part.
 type Sent = object_store::Result<()>;
@@ -42,6 +42,10 @@ pub(super) async fn put(
                 none => none.insert(Parts::begin(client, key).await.map_err(failed)?),
             };
             parts.send(std::mem::take(&mut part).into()).await.map_err(failed)?;
+        }
+        if !part.is_empty() {
+            // More than one piece will rather be many; growing by doubling would hold twice as much for a while.
+            part.reserve_exact(PART - part.len());
         }
         part.extend_from_slice(&piece);
     }
