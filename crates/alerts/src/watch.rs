@@ -8,11 +8,11 @@ mod sources;
 
 use std::{sync::Arc, time::Duration as Wait};
 
-use database::Lease;
+use database::Leader;
 use runtime::{Tasks, reconcile_loop};
 use serde_json::{Value as Json, json};
 use telemetry::Severity;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 use types::{Duration, Timestamp};
 use uuid::Uuid;
 
@@ -54,58 +54,36 @@ impl Service {
 
 struct Watcher {
     service: Service,
-    holder: String,
-    held: Option<Held>,
+    leader: Leader,
     sending: outbox::Sending,
-}
-
-struct Held {
-    lease: Lease,
-    renewed: Instant,
 }
 
 impl Watcher {
     fn new(service: Service) -> Self {
-        Self { service, holder: Uuid::new_v4().to_string(), held: None, sending: outbox::Sending::default() }
+        let leader = Leader::new(LEASE, LEASE_TTL, RENEW_AFTER);
+        Self { service, leader, sending: outbox::Sending::default() }
     }
 
     async fn pass(&mut self) {
         let outcome = self.try_pass().await;
         let metrics = &self.service.inner.metrics;
-        metrics.set(&LEADER, &[], if self.held.is_some() { 1.0 } else { 0.0 });
+        metrics.set(&LEADER, &[], if self.leader.leads() { 1.0 } else { 0.0 });
         if let Err(error) = outcome {
             metrics.add(&FAILED_PASSES, &[], 1.0);
             tracing::warn!(error = &error as &dyn std::error::Error, "the alert watcher tries again");
-            if matches!(error, Error::Database(database::Error::Fenced { .. })) {
-                tracing::warn!("another process is the alert watcher now");
-                self.held = None;
+            if let Error::Database(error) = &error
+                && self.leader.heed(error)
+            {
                 self.sending.abort();
             }
         }
     }
 
     async fn try_pass(&mut self) -> Result<(), Error> {
-        let Some(epoch) = self.lead().await? else { return Ok(()) };
+        let Some(epoch) = self.leader.lead(&self.service.inner.database).await? else { return Ok(()) };
         let answers = sources::ask(&self.service).await;
         self.reconcile(&answers, epoch).await?;
         self.sending.step(&self.service, epoch).await
-    }
-
-    /// Takes or keeps the lease. Answers its epoch, if this process has it.
-    async fn lead(&mut self) -> Result<Option<i64>, Error> {
-        let database = &self.service.inner.database;
-        if let Some(held) = &mut self.held {
-            if held.renewed.elapsed() >= RENEW_AFTER {
-                let renewed = Instant::now();
-                held.lease = database.renew_lease(&held.lease, LEASE_TTL).await?;
-                held.renewed = renewed;
-            }
-            return Ok(Some(held.lease.epoch));
-        }
-        let renewed = Instant::now();
-        let lease = database.acquire_lease(LEASE, &self.holder, LEASE_TTL).await?;
-        self.held = lease.map(|lease| Held { lease, renewed });
-        Ok(self.held.as_ref().map(|held| held.lease.epoch))
     }
 
     /// Writes what changed, with the messages that follow.
@@ -161,11 +139,7 @@ impl Watcher {
 
     async fn stop(&mut self) {
         self.sending.finish().await;
-        if let Some(held) = self.held.take()
-            && let Err(error) = self.service.inner.database.release_lease(&held.lease).await
-        {
-            tracing::debug!(%error, "the lease of the alert watcher ends by itself");
-        }
+        self.leader.stop(&self.service.inner.database).await;
     }
 }
 

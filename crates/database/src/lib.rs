@@ -30,6 +30,7 @@
 mod database;
 mod error;
 mod lane;
+mod leader;
 mod lease;
 mod migration;
 mod parameter;
@@ -46,6 +47,7 @@ mod work;
 
 pub use database::{Database, Dialect};
 pub use error::{Constraint, Error};
+pub use leader::Leader;
 pub use lease::Lease;
 pub use migration::Migration;
 pub use parameter::{Parameter, ParameterType, Typed};

@@ -5,7 +5,6 @@
 //! reads a day of the log again and again, and nobody's page may wait for that.
 
 mod kpis;
-mod leader;
 mod look;
 
 use std::{
@@ -14,16 +13,16 @@ use std::{
     time::Duration as Wait,
 };
 
+use database::Leader;
 use runtime::{Signal, Tasks, reconcile_loop};
 use tokio::{sync::Mutex, time::Instant};
-use types::{ModelName, ModelVersion};
+use types::{Duration, ModelName, ModelVersion};
 
 use crate::{
     Error, Service, WatchedModel,
     metrics::{FAILED_LOOKS, FINDINGS, LOOK_SECONDS},
 };
 use kpis::Counter;
-use leader::Leader;
 use look::Open;
 
 /// How often it is looked.
@@ -34,6 +33,10 @@ const REST: u32 = 9;
 const LONGEST_REST: Wait = Wait::from_secs(3);
 /// The lease under which one process looks.
 pub(crate) const LEASE: &str = "drift";
+/// How long the leases last without renewal.
+const LEASE_TTL: Duration = Duration::from_secs(15);
+/// When they are renewed: three attempts fit before they end.
+const RENEW_AFTER: Wait = Wait::from_secs(4);
 
 /// Starts the watchers of this process.
 pub(crate) fn spawn(service: &Service, tasks: &Tasks) {
@@ -67,7 +70,7 @@ impl Watcher {
     pub(crate) fn new(service: Service) -> Self {
         Self {
             service,
-            leader: Leader::new(LEASE),
+            leader: leader(LEASE),
             open: BTreeMap::new(),
             without: HashMap::new(),
             gauged: HashSet::new(),
@@ -119,6 +122,11 @@ impl Watcher {
     async fn stop(&mut self) {
         self.leader.stop(&self.service.inner.database).await;
     }
+}
+
+/// This process's part in a lease.
+fn leader(lease: &'static str) -> Leader {
+    Leader::new(lease, LEASE_TTL, RENEW_AFTER)
 }
 
 /// How long nothing is looked at after a look that took `took`.

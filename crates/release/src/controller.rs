@@ -11,11 +11,10 @@ mod gates;
 
 use std::{collections::HashMap, sync::Arc, time::Duration as Wait};
 
-use database::Lease;
+use database::Leader;
 use runtime::{Tasks, reconcile_loop};
 use tokio::{sync::Mutex, time::Instant};
 use types::{Duration, ErrorKind, ModelName, Timestamp};
-use uuid::Uuid;
 
 use crate::{
     Error, Filter, Release, ReleaseId, Service, Stage,
@@ -64,47 +63,43 @@ impl Service {
 pub struct Controller {
     service: Service,
     tasks: Tasks,
-    holder: String,
-    held: Option<Held>,
+    leader: Leader,
     jobs: HashMap<ReleaseId, Job>,
     tidied: Option<Instant>,
 }
 
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Controller").field("holder", &self.holder).field("leads", &self.held.is_some()).finish()
+        f.debug_struct("Controller").field("leader", &self.leader).finish()
     }
-}
-
-struct Held {
-    lease: Lease,
-    renewed: Instant,
 }
 
 impl Controller {
     /// A controller that does nothing by itself.
     #[must_use]
     pub fn new(service: Service, tasks: Tasks) -> Self {
-        let holder = Uuid::new_v4().to_string();
-        Self { service, tasks, holder, held: None, jobs: HashMap::new(), tidied: None }
+        let leader = Leader::new(LEASE, LEASE_TTL, RENEW_AFTER);
+        Self { service, tasks, leader, jobs: HashMap::new(), tidied: None }
     }
 
     /// Does what there is to do, if this process leads. What fails is tried again by the next pass.
     pub async fn pass(&mut self) {
         let outcome = self.try_pass().await;
         let metrics = &self.service.inner.metrics;
-        metrics.set(&LEADER, &[], if self.held.is_some() { 1.0 } else { 0.0 });
+        metrics.set(&LEADER, &[], if self.leader.leads() { 1.0 } else { 0.0 });
         if let Err(error) = outcome {
             metrics.add(&FAILED_PASSES, &[], 1.0);
             tracing::warn!(error = &error as &dyn std::error::Error, "the release controller tries again");
-            if matches!(error, Error::Database(database::Error::Fenced { .. })) {
-                self.step_down();
+            if let Error::Database(error) = &error
+                && self.leader.heed(error)
+            {
+                self.jobs.clear();
             }
         }
     }
 
     async fn try_pass(&mut self) -> Result<(), Error> {
-        let Some(epoch) = self.lead().await? else { return Ok(()) };
+        let Some(epoch) = self.leader.lead(&self.service.inner.database).await? else { return Ok(()) };
         // Before reading, not after: a job that ends meanwhile has changed what is about to be read.
         self.jobs.retain(|_, job| !job.is_done());
         let (now, open) = self.service.open().await?;
@@ -124,36 +119,9 @@ impl Controller {
         outcome
     }
 
-    /// Takes or keeps the lease. Answers its epoch, if this process has it.
-    async fn lead(&mut self) -> Result<Option<i64>, Error> {
-        let database = &self.service.inner.database;
-        if let Some(held) = &mut self.held {
-            if held.renewed.elapsed() >= RENEW_AFTER {
-                let renewed = Instant::now();
-                held.lease = database.renew_lease(&held.lease, LEASE_TTL).await?;
-                held.renewed = renewed;
-            }
-            return Ok(Some(held.lease.epoch));
-        }
-        let renewed = Instant::now();
-        let lease = database.acquire_lease(LEASE, &self.holder, LEASE_TTL).await?;
-        self.held = lease.map(|lease| Held { lease, renewed });
-        Ok(self.held.as_ref().map(|held| held.lease.epoch))
-    }
-
-    fn step_down(&mut self) {
-        tracing::warn!("another process is the release controller now");
-        self.held = None;
-        self.jobs.clear();
-    }
-
     async fn stop(&mut self) {
         self.jobs.clear();
-        if let Some(held) = self.held.take()
-            && let Err(error) = self.service.inner.database.release_lease(&held.lease).await
-        {
-            tracing::debug!(%error, "the lease of the release controller ends by itself");
-        }
+        self.leader.stop(&self.service.inner.database).await;
     }
 
     async fn advance(&mut self, release: &Release, now: Timestamp, epoch: i64) -> Result<(), Error> {

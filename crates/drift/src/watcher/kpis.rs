@@ -6,13 +6,14 @@ use std::{
     time::Duration as Wait,
 };
 
+use database::Leader;
 use prediction_log::Scan;
 use runtime::{Signal, Tasks, blocking, reconcile_loop};
 use telemetry::Metrics;
 use tokio::{sync::Mutex, time::Instant};
 use types::{Duration, ModelName};
 
-use super::{by_model, leader::Leader};
+use super::{by_model, leader};
 use crate::{
     Error, KpiRow, Service, WatchedModel,
     kpi::{self, Counted},
@@ -58,7 +59,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     pub(crate) fn new(service: Service) -> Self {
-        Self { service, leader: Leader::new(LEASE), count_after: HashMap::new(), shown: HashMap::new() }
+        Self { service, leader: leader(LEASE), count_after: HashMap::new(), shown: HashMap::new() }
     }
 
     async fn pass(&mut self) {
