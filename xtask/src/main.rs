@@ -4,6 +4,7 @@
 //! never depend on it, and it drives the product only as a user would, through the command line and the stock clients.
 
 mod ci;
+mod conformance;
 mod demo;
 mod environment;
 mod output;
@@ -33,6 +34,8 @@ enum Task {
     Demo(demo::Options),
     /// Set everything up and run every test
     Test(test::Options),
+    /// Run MLflow's own tests against our server, from a source tree of MLflow
+    Conformance(conformance::Options),
     /// What CI runs: fmt, tidy, clippy, demo, test
     Ci(Verbosity),
     /// Check the house: floors, laws, files, generated code
@@ -67,6 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.task {
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
+        Task::Conformance(options) => conformance::run(&workspace, &options),
         Task::Ci(verbosity) => ci::run(&workspace, verbosity),
         Task::Tidy(options) => tidy::run(&workspace, &options),
         Task::Setup(verbosity) => setup::everything(&workspace, verbosity),

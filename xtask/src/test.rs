@@ -14,7 +14,7 @@ use clap::Args;
 use crate::process::{self, Runner};
 use crate::setup::{self, chromium, postgres, python};
 use crate::workspace::Workspace;
-use crate::{Verbosity, environment, output};
+use crate::{Verbosity, conformance, environment, output};
 use summary::Summary;
 
 #[derive(Debug, Args)]
@@ -54,11 +54,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     output::heading("tests");
     let mut command = test_command(options);
     command.current_dir(workspace.root()).envs(variables);
-    let passed = stream(&runner, &mut command)?;
+    let (passed, closing) = stream(&runner, &mut command)?;
+    // Whoever asked for some tests did not ask for these.
+    let conforms = if options.arguments.is_empty() { conformance::where_present(workspace, &runner) } else { Ok(()) };
+    if let Err(error) = &conforms {
+        output::line(format!("   {error:#}"));
+    }
+    output::raw(&closing);
     if !passed {
         bail!("not every test passed");
     }
-    Ok(())
+    conforms
 }
 
 fn test_command(options: &Options) -> Command {
@@ -77,8 +83,9 @@ fn test_command(options: &Options) -> Command {
     command
 }
 
-/// Passes the runner's output through while counting, and keeps its closing lines for the very end.
-fn stream(runner: &Runner, command: &mut Command) -> anyhow::Result<bool> {
+/// Passes the runner's output through while counting. Answers whether all passed, and the closing lines, which belong to
+/// the very end.
+fn stream(runner: &Runner, command: &mut Command) -> anyhow::Result<(bool, String)> {
     runner.show(command);
     // Both runners report on standard error and standard output by turns; one pipe keeps their order.
     let (reader, writer) = std::io::pipe()?;
@@ -98,6 +105,5 @@ fn stream(runner: &Runner, command: &mut Command) -> anyhow::Result<bool> {
         line.clear();
     }
     let status = child.wait()?;
-    output::raw(&summary.closing());
-    Ok(status.success())
+    Ok((status.success(), summary.closing()))
 }

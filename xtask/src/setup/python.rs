@@ -63,9 +63,31 @@ pub(crate) fn mlflow(workspace: &Workspace, runner: &Runner) -> anyhow::Result<E
     ready(workspace, runner, "test", ".venv-mlflow")
 }
 
+/// An environment of somebody else's requirements, which have no hashes; the project has no link to it.
+pub(crate) fn of_requirements(runner: &Runner, name: &str, requirements: &Path) -> anyhow::Result<Environment> {
+    let wanted = read(requirements)?;
+    cached(runner, name, requirements, &wanted, &[])
+}
+
 fn ready(workspace: &Workspace, runner: &Runner, name: &str, link: &str) -> anyhow::Result<Environment> {
     let requirements = workspace.root().join(format!("python/requirements/{name}.txt"));
-    let wanted = std::fs::read_to_string(&requirements).with_context(|| format!("read {}", requirements.display()))?;
+    let environment = cached(runner, name, &requirements, &read(&requirements)?, &["--require-hashes"])?;
+    point(&workspace.root().join(link), &environment.folder)?;
+    Ok(environment)
+}
+
+fn read(requirements: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(requirements).with_context(|| format!("read {}", requirements.display()))
+}
+
+/// The environment of these requirements, made with these flags of pip if the cache does not have it.
+fn cached(
+    runner: &Runner,
+    name: &str,
+    requirements: &Path,
+    wanted: &str,
+    flags: &[&str],
+) -> anyhow::Result<Environment> {
     let python = interpreter(runner)?;
     let stamp = format!("# {}\n{wanted}", python.version);
     let cache = environment::cache_dir().join("python");
@@ -79,14 +101,20 @@ fn ready(workspace: &Workspace, runner: &Runner, name: &str, link: &str) -> anyh
         lock.lock()?;
     }
     if !is_ready(&folder, &stamp) {
-        make(runner, &python, &folder, &requirements, name)?;
+        make(runner, &python, &folder, requirements, name, flags)?;
         std::fs::write(folder.join(STAMP), &stamp)?;
     }
-    point(&workspace.root().join(link), &folder)?;
     Ok(Environment { folder })
 }
 
-fn make(runner: &Runner, python: &Interpreter, folder: &Path, requirements: &Path, name: &str) -> anyhow::Result<()> {
+fn make(
+    runner: &Runner,
+    python: &Interpreter,
+    folder: &Path,
+    requirements: &Path,
+    name: &str,
+    flags: &[&str],
+) -> anyhow::Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("remove the unfinished {}", folder.display()))?;
     }
@@ -94,16 +122,8 @@ fn make(runner: &Runner, python: &Interpreter, folder: &Path, requirements: &Pat
     venv.args(["-m", "venv"]).arg(folder);
     runner.quietly(&format!("venv-{name}"), &format!("making the Python environment `{name}`"), &mut venv)?;
     let mut pip = Command::new(folder.join("bin/python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--require-hashes",
-        "--requirement",
-    ]);
-    pip.arg(requirements);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+    pip.args(flags).arg("--requirement").arg(requirements);
     let what = format!("installing the Python packages of `{name}` ({})", python.version);
     runner.quietly(&format!("pip-{name}"), &what, &mut pip)
 }
