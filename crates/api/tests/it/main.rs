@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod escapes;
+mod fuzz;
 mod graphql;
 mod mlflow;
 mod s3;

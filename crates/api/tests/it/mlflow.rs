@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use api::{
     auth::Gate,
     mlflow::{MlflowState, routes},
-    routes::{Access, router},
+    routes::{Access, Route, router},
 };
 use artifacts::Store;
 use database::Database;
@@ -22,9 +22,9 @@ const PYTHON: &str = "CROSSTIE_TEST_PYTHON";
 
 /// A server on a free port, and the folder of its artifacts.
 pub(crate) struct Server {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     identity: identity::Service,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     _folder: TempDir,
 }
 
@@ -42,6 +42,14 @@ pub(crate) async fn serve(db: Database, anonymous_allowed: bool) -> Server {
     tokio::spawn(async move { axum::serve(listener, router).await });
     runtime::tls::use_ring();
     Server { address, identity, http: reqwest::Client::new(), _folder: folder }
+}
+
+/// The table of routes, over a registry of its own folder.
+pub(crate) async fn table(db: &Database) -> Vec<Route> {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = Store::open(folder.path().to_str().unwrap()).unwrap();
+    let registry = registry::Service::new(Config::default(), db.clone(), artifacts.clone(), Arc::new(SystemClock));
+    routes(&MlflowState { registry, artifacts })
 }
 
 impl Server {
@@ -73,9 +81,7 @@ fn every_call_of_mlflow_is_in_the_table_once_with_the_access_it_needs() {
     let table = runtime.block_on(async {
         let uri = format!("sqlite:{}", folder.path().join("t.db").display());
         let db = Database::connect(&uri, &runtime::Tasks::new()).await.unwrap();
-        let artifacts = Store::open(folder.path().to_str().unwrap()).unwrap();
-        let registry = registry::Service::new(Config::default(), db, artifacts.clone(), Arc::new(SystemClock));
-        routes(&MlflowState { registry, artifacts })
+        table(&db).await
     });
     let open: Vec<_> = table.iter().filter(|route| route.access == Access::Open).map(|route| &route.path).collect();
     assert_eq!(open, ["/health", "/version", "/ajax-api/3.0/mlflow/server-info", "/api/3.0/mlflow/server-info"]);
