@@ -117,6 +117,22 @@ pub const fn mlflow_code(kind: ErrorKind) -> (&'static str, StatusCode) {
     }
 }
 
+/// The SQLSTATE and class that MLflow's server adds to an error code, for those that it classifies.
+fn mlflow_class(code: &str) -> Option<(&'static str, &'static str)> {
+    /// The caller's fault.
+    const CALLER: &str = "KAM00";
+    /// The server's.
+    const SERVER: &str = "XXM00";
+    Some(match code {
+        "BAD_REQUEST" | "INVALID_PARAMETER_VALUE" => (CALLER, "INVALID_PARAMETER_VALUE"),
+        "CUSTOMER_UNAUTHORIZED" | "PERMISSION_DENIED" => (CALLER, "PERMISSION_DENIED"),
+        "RESOURCE_ALREADY_EXISTS" => (CALLER, "RESOURCE_ALREADY_EXISTS"),
+        "ENDPOINT_NOT_FOUND" | "NOT_FOUND" | "RESOURCE_DOES_NOT_EXIST" => (CALLER, "RESOURCE_NOT_FOUND"),
+        "INTERNAL_ERROR" | "INVALID_STATE" | "TEMPORARILY_UNAVAILABLE" => (SERVER, "CLIENT_INTERNAL_ERROR"),
+        _ => return None,
+    })
+}
+
 /// The kind as Crosstie's own API writes it.
 const fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
@@ -167,7 +183,12 @@ impl Shape {
             Self::Mlflow => {
                 let (code, status) = mlflow_code(error.kind);
                 let code = error.mlflow_code.unwrap_or(code);
-                (status, Json(serde_json::json!({ "error_code": code, "message": error.message }))).into_response()
+                let mut body = serde_json::json!({ "error_code": code, "message": error.message });
+                if let Some((state, class)) = mlflow_class(code) {
+                    body["sqlstate"] = state.into();
+                    body["error_class"] = class.into();
+                }
+                (status, Json(body)).into_response()
             }
             Self::Crosstie => {
                 let body = serde_json::json!({ "error": { "kind": kind_name(error.kind), "message": error.message } });

@@ -1,13 +1,19 @@
 //! Runs route tables on listeners. Which listeners there are, and when they close, is decided by the wiring.
 
-use axum::{Router, extract::State, serve::ListenerExt as _};
-use http::{Method, header::CONTENT_TYPE};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+    serve::ListenerExt as _,
+};
+use http::{Method, Uri, header::CONTENT_TYPE};
 use telemetry::Metrics;
 use tokio::net::TcpListener;
-use types::Role;
+use types::{ErrorKind, Role};
 
 use crate::{
     auth::{Gate, guarded},
+    error::{Error, Shape},
     routes::{Access, Route, router},
 };
 
@@ -30,7 +36,7 @@ pub async fn serve_http(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let pages = pages.map_or_else(Router::new, |pages| guarded(pages, &gate));
-    let app = router(routes, &gate).merge(pages);
+    let app = router(routes, &gate).merge(pages).fallback(elsewhere);
     // Small answers must not wait for the next segment's acknowledgement.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -38,6 +44,28 @@ pub async fn serve_http(
         }
     });
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+}
+
+/// What no route answers. A path with doubled slashes is sent on to the one without, as MLflow's server does.
+async fn elsewhere(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    if let Some(merged) = without_doubled_slashes(path) {
+        let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        return Redirect::permanent(&format!("{merged}{query}")).into_response();
+    }
+    let mut error = Error::new(ErrorKind::NotFound, format!("this server has no {method} {path}"));
+    error.mlflow_code = Some("ENDPOINT_NOT_FOUND");
+    Shape::of_path(path).render(error)
+}
+
+/// `path` with each run of slashes as one, if it has any. Browsers take `/\` for `//`, which begins another host.
+fn without_doubled_slashes(path: &str) -> Option<String> {
+    if !path.contains("//") || path.contains('\\') {
+        return None;
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    Some(format!("/{}{end}", parts.join("/")))
 }
 
 /// The route that Prometheus scrapes.
@@ -48,4 +76,18 @@ pub fn metrics_routes(metrics: &Metrics) -> Vec<Route> {
 
 async fn scrape(State(metrics): State<Metrics>) -> ([(http::HeaderName, &'static str); 1], String) {
     ([(CONTENT_TYPE, EXPOSITION)], metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubled_slashes_never_lead_to_another_host() {
+        assert_eq!(without_doubled_slashes("//api//2.0/").as_deref(), Some("/api/2.0/"));
+        assert_eq!(without_doubled_slashes("//host").as_deref(), Some("/host"));
+        assert_eq!(without_doubled_slashes("//").as_deref(), Some("/"));
+        assert_eq!(without_doubled_slashes("//\\host"), None);
+        assert_eq!(without_doubled_slashes("/api/2.0"), None);
+    }
 }

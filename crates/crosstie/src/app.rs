@@ -130,7 +130,9 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
     let identity = identity::Service::new(database.clone(), clock.clone());
     identity.migrate().await?;
     repo::migrate(&database).await?;
-    let registry_config = registry::Config { default_artifact_root: settings.default_artifact_root.clone() };
+    let working_folder = std::env::current_dir().unwrap_or_else(|_| settings.dir.clone());
+    let registry_config =
+        registry::Config { default_artifact_root: settings.default_artifact_root.clone(), working_folder };
     let registry = registry::Service::new(registry_config, database.clone(), artifacts.clone(), clock.clone());
     registry.migrate().await?;
     let projects = Arc::new(ProjectStore::new(database.clone(), clock.clone(), settings.state.join("projects")));

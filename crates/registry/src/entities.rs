@@ -127,6 +127,12 @@ impl RunStatus {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
+
+    /// The status of that number in MLflow's protocol, which counts from 1.
+    #[must_use]
+    pub fn of_number(number: i64) -> Option<Self> {
+        usize::try_from(number).ok().and_then(|number| Self::ALL.get(number.checked_sub(1)?)).copied()
+    }
 }
 
 /// A run, without what was logged on it.

@@ -45,6 +45,12 @@ pub enum Error {
         /// Where they lie.
         uri: String,
     },
+    /// A file of another host, which this server has no way to.
+    #[error("{uri} is not a valid remote uri: a file's URI names no host")]
+    OtherHost {
+        /// The file's URI.
+        uri: String,
+    },
     /// A row holds what no writer puts there.
     #[error("the database holds `{value}` as {what}")]
     Corrupt {
@@ -72,7 +78,12 @@ impl Error {
             Self::InvalidState(_) | Self::Stamp { .. } => ErrorKind::FailedPrecondition,
             Self::Refused(_) => ErrorKind::PermissionDenied,
             Self::Ungoverned(_) => ErrorKind::Unavailable,
-            Self::Corrupt { .. } => ErrorKind::Internal,
+            // MLflow's kind for it, on which its own tests insist.
+            Self::Corrupt { .. } | Self::OtherHost { .. } => ErrorKind::Internal,
+            // What a request names and is not there, where nothing else looked for it.
+            Self::Database(database::Error::Constraint { constraint: database::Constraint::ForeignKey, .. }) => {
+                ErrorKind::InvalidArgument
+            }
             Self::Database(error) => error.kind(),
             Self::Artifacts(error) => error.kind(),
         }

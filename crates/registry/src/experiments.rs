@@ -45,8 +45,8 @@ const DOMAIN: Domain = Domain {
     lists: &["experiment_id"],
 };
 
-/// Characters of an artifact location that the column holds.
-const LOCATION: usize = 256;
+/// Characters of an artifact location.
+const LOCATION: usize = 2_048;
 
 impl Service {
     /// Makes an experiment and answers its id.
@@ -59,6 +59,9 @@ impl Service {
             rules::check_experiment_tag(&tag.key, &tag.value)?;
         }
         let location = new.artifact_location.as_deref().unwrap_or_default();
+        if location.contains('#') || location.rsplit('/').next().is_some_and(|name| name.contains(';')) {
+            return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
+        }
         if location.starts_with("runs:") {
             let message = format!("Artifact location cannot be a runs:/ URI. Given: '{location}'");
             return Err(Error::invalid(message));
@@ -69,11 +72,12 @@ impl Service {
                  characters."
             )));
         }
+        let location = (!location.is_empty()).then(|| storage::absolute(location, self.working_folder()));
         let (root, now) = (self.artifact_root().to_owned(), self.now());
         self.database
             .write(async move |tx| {
-                let NewExperiment { name, artifact_location, tags } = &new;
-                let location = artifact_location.as_deref().filter(|location| !location.is_empty());
+                let NewExperiment { name, tags, .. } = &new;
+                let location = location.as_deref();
                 let id = repo::experiments::insert(tx, name, location, now).await?;
                 let taken = || Error::AlreadyExists(format!("Experiment(name={name}) already exists."));
                 let id = id.ok_or_else(taken)?;

@@ -234,9 +234,9 @@ fn identify(domain: &Domain, identifier: &str, attributes: &[&str]) -> Result<(E
     };
     if !valid.contains(&key) {
         return Err(Error::invalid(format!(
-            "Invalid {} key '{key}' specified. Valid keys are '{}'",
+            "Invalid {} key '{key}' specified. Valid keys are '{{{}}}'",
             entity.as_str(),
-            python_list(valid.iter().copied())
+            valid.iter().map(|key| python_repr(key)).collect::<Vec<_>>().join(", ")
         )));
     }
     Ok((entity, key.to_owned()))

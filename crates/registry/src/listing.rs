@@ -32,8 +32,9 @@ impl Service {
     /// # Errors
     /// When there is no such run, the path leads out of its artifacts, or they lie elsewhere.
     pub async fn run_artifacts(&self, run_id: &str, path: Option<&str>) -> Result<Listing> {
+        let path = ArtifactPath::parse(path.unwrap_or_default())?;
         let uri = self.run(run_id).await?.info.artifact_uri;
-        self.listing(uri, run_id, path).await
+        self.listing(uri, run_id, &path).await
     }
 
     /// What lies at `path` among a logged model's artifacts.
@@ -41,8 +42,9 @@ impl Service {
     /// # Errors
     /// When there is no such model, the path leads out of its artifacts, or they lie elsewhere.
     pub async fn logged_model_artifacts(&self, id: &str, path: Option<&str>) -> Result<Listing> {
+        let path = ArtifactPath::parse(path.unwrap_or_default())?;
         let uri = self.logged_model(id, false).await?.artifact_uri;
-        self.listing(uri, id, path).await
+        self.listing(uri, id, &path).await
     }
 
     /// Where the file at `path` among a run's artifacts lies in the store.
@@ -50,8 +52,9 @@ impl Service {
     /// # Errors
     /// As [`Service::run_artifacts`].
     pub async fn run_artifact(&self, run_id: &str, path: &str) -> Result<ArtifactPath> {
+        let path = ArtifactPath::parse(path)?;
         let root = storage::required(&self.artifacts, &self.run(run_id).await?.info.artifact_uri, run_id)?;
-        Ok(root.join(path)?)
+        Ok(root.join(path.as_str())?)
     }
 
     /// Where the file at `path` among a logged model's artifacts lies in the store.
@@ -59,8 +62,9 @@ impl Service {
     /// # Errors
     /// As [`Service::logged_model_artifacts`].
     pub async fn logged_model_artifact(&self, id: &str, path: &str) -> Result<ArtifactPath> {
+        let path = ArtifactPath::parse(path)?;
         let root = storage::required(&self.artifacts, &self.logged_model(id, false).await?.artifact_uri, id)?;
-        Ok(root.join(path)?)
+        Ok(root.join(path.as_str())?)
     }
 
     /// Where the file at `path` of a version lies in the store.
@@ -68,12 +72,12 @@ impl Service {
     /// # Errors
     /// When there is no such version, the path leads out of it, or its files lie elsewhere.
     pub async fn version_artifact(&self, name: &str, version: &str, path: &str) -> Result<ArtifactPath> {
+        let path = ArtifactPath::parse(path)?;
         let id = ModelVersion::new(models::parse_name(name)?, rules::version_number(version)?);
-        Ok(self.resolve(&id).await?.storage.join(path)?)
+        Ok(self.resolve(&id).await?.storage.join(path.as_str())?)
     }
 
-    async fn listing(&self, root_uri: String, subject: &str, path: Option<&str>) -> Result<Listing> {
-        let below = ArtifactPath::parse(path.unwrap_or_default())?;
+    async fn listing(&self, root_uri: String, subject: &str, below: &ArtifactPath) -> Result<Listing> {
         let root = storage::required(&self.artifacts, &root_uri, subject)?;
         let entries = self.artifacts.list(&root.join(below.as_str())?).await?;
         let files = entries.into_iter().filter_map(|entry| {

@@ -26,6 +26,7 @@ impl Service {
     /// When it is not allowed, or the run is deleted or missing.
     pub async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()> {
         rules::check_metric(&metric.key, metric.timestamp, metric.value, "")?;
+        rules::check_metric_dataset(metric.dataset_name.as_deref(), metric.dataset_digest.as_deref())?;
         let (run_id, metrics) = (run_id.to_owned(), [metric]);
         self.database
             .write(async move |tx| {

@@ -128,6 +128,14 @@ fn at(path: &str, field: &str) -> String {
     if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
+/// Refuses a metric that names half of a dataset.
+pub(crate) fn check_metric_dataset(name: Option<&str>, digest: Option<&str>) -> Result<()> {
+    if name.is_some() == digest.is_some() {
+        return Ok(());
+    }
+    Err(Error::invalid("Both dataset_name and dataset_digest must be provided if one is provided"))
+}
+
 /// Checks a metric; `path` is `metrics[3]` in a batch, else empty.
 pub(crate) fn check_metric(key: &str, timestamp: i64, value: f64, path: &str) -> Result<()> {
     check_key(key, &at(path, "name"))?;

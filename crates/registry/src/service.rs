@@ -1,6 +1,9 @@
 //! The registry as a service: its parts, and how they are put together.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use artifacts::Store;
 use database::{Database, Dialect};
@@ -19,11 +22,13 @@ use crate::{
 pub struct Config {
     /// Under which URI new experiments keep their artifacts. `mlflow-artifacts:/` is this server's own store.
     pub default_artifact_root: String,
+    /// The folder that relative paths of artifacts are from.
+    pub working_folder: PathBuf,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { default_artifact_root: storage::OWN_ROOT.to_owned() }
+        Self { default_artifact_root: storage::OWN_ROOT.to_owned(), working_folder: PathBuf::from("/") }
     }
 }
 
@@ -63,6 +68,11 @@ impl Service {
     /// Where artifacts of new experiments lie.
     pub(crate) fn artifact_root(&self) -> &str {
         &self.config.default_artifact_root
+    }
+
+    /// The folder that relative paths of artifacts are from.
+    pub(crate) fn working_folder(&self) -> &Path {
+        &self.config.working_folder
     }
 
     /// The time in milliseconds.

@@ -43,11 +43,17 @@ pub(crate) enum Source {
 pub(crate) fn parse(uri: &str) -> Result<Source> {
     if let Some(rest) = uri.strip_prefix("runs:") {
         let rest = rest.strip_prefix('/').filter(|rest| !rest.starts_with('/'));
-        let (id, path) = rest.and_then(|rest| rest.split_once('/')).ok_or_else(|| foreign(uri, "run_id"))?;
+        let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(|| foreign(uri, "run_id"))?;
+        let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
         return Ok(Source::Run { id: id.to_owned(), path: path.to_owned() });
     }
     if let Some(rest) = uri.strip_prefix("models:") {
-        let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+        if rest.starts_with("//") {
+            return Err(Error::invalid(format!(
+                "Invalid model version source: '{uri}'. Registered model sources must use the active model registry."
+            )));
+        }
+        let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty());
         let rest = rest.ok_or_else(|| foreign(uri, "model_id"))?;
         if let Some((name, selector)) = rest.split_once('/') {
             return Ok(Source::Registered { name: name.to_owned(), selector: selector.to_owned() });
@@ -97,6 +103,8 @@ pub(crate) async fn resolve(
     }
     if source != Source::Local {
         check_no_escape(uri)?;
+    } else if uri.starts_with("file:") && local_path(uri).starts_with("//") {
+        return Err(Error::OtherHost { uri: uri.to_owned() });
     }
     let mut resolved = Resolved {
         source: uri.to_owned(),
@@ -110,15 +118,17 @@ pub(crate) async fn resolve(
             return Err(foreign(uri, "model_id"));
         }
         (Source::Local | Source::Own, Some(model)) => {
-            let root = logged_model_root(tx, model).await?;
-            check_within(uri, &source, root.as_deref(), "model_id")?;
+            let root = logged_model_root(tx, model).await?.ok_or_else(|| foreign(uri, "model_id"))?;
+            check_within(uri, &source, Some(&root), "model_id")?;
         }
-        // Older clients do not name the run again. Whoever may register may read every run, so nothing is given away.
-        (Source::Run { id, .. }, None) if named_run.is_none_or(|run| run == id) => {}
-        (Source::Run { .. }, None) => return Err(foreign(uri, "run_id")),
+        // Older clients name another run, or none. Whoever may register may read every run, so nothing is given away.
+        (Source::Run { .. }, None) => {}
         (Source::Local | Source::Own, None) => {
             let root = match named_run {
-                Some(run) => repo::runs::by_id(tx, run).await?.map(|run| run.artifact_uri),
+                Some(run) => {
+                    let found = repo::runs::by_id(tx, run).await?.ok_or_else(|| foreign(uri, "run_id"))?;
+                    Some(found.artifact_uri)
+                }
                 None => None,
             };
             check_within(uri, &source, root.as_deref(), "run_id")?;
@@ -233,12 +243,30 @@ fn check_within(uri: &str, source: &Source, root: Option<&str>, id_name: &str) -
     }
     if *source == Source::Local {
         return Err(Error::invalid(format!(
-            "Invalid model version source: '{uri}'. To use a local path as a model version source, the {id_name} \
+            "Invalid model version source: '{}'. To use a local path as a model version source, the {id_name} \
              request parameter has to be specified and the local path has to be contained within the artifact \
-             directory of the run specified by the {id_name}."
+             directory of the run specified by the {id_name}.",
+            if root.is_some() { local_path(uri) } else { uri }
         )));
     }
     Err(foreign(uri, id_name))
+}
+
+/// The path of a local source; `//host/…` when it names another host.
+fn local_path(uri: &str) -> &str {
+    let path = uri.strip_prefix("file:").unwrap_or(uri);
+    path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path)
+}
+
+/// The run whose artifacts a source is said to be, if it names one.
+pub(crate) fn run_of(uri: &str) -> Option<String> {
+    match parse(uri) {
+        Ok(Source::Run { id, .. }) => Some(id),
+        Ok(
+            Source::LoggedModel { .. } | Source::Registered { .. } | Source::Local | Source::Own | Source::Elsewhere,
+        )
+        | Err(_) => None,
+    }
 }
 
 /// Whether `uri` is `root` or below it, part by part, with `..` followed: only local paths may still have it here.
@@ -266,7 +294,7 @@ pub(crate) async fn place(tx: &mut Transaction, uri: &str) -> Result<String> {
     match parse(uri)? {
         Source::Run { id, path } => {
             let run = runs::required(tx, &id).await?;
-            Ok(crate::storage::append(&run.artifact_uri, &path))
+            Ok(if path.is_empty() { run.artifact_uri } else { crate::storage::append(&run.artifact_uri, &path) })
         }
         Source::LoggedModel { id } => Ok(logged_models::stored(tx, &id).await?.0.artifact_uri),
         Source::Registered { .. } | Source::Local | Source::Own | Source::Elsewhere => Ok(uri.to_owned()),
@@ -303,7 +331,7 @@ mod tests {
         ] {
             assert_eq!(parse(uri).unwrap(), source, "{uri}");
         }
-        for uri in ["runs://host/abc/x", "runs:/abc", "models://host/m/1", "models:/"] {
+        for uri in ["runs://host/abc/x", "runs:/", "models://host/m/1", "models:/"] {
             assert!(parse(uri).is_err(), "{uri}");
         }
     }
@@ -313,6 +341,9 @@ mod tests {
         for uri in ["mlflow-artifacts:/0/../1", "s3://b/%2e%2e/x", "http://h/..%252fx", "file:///a%00"] {
             assert!(check_no_escape(uri).is_err(), "{uri}");
         }
+        assert_eq!(local_path("file:///srv/x"), "/srv/x");
+        assert_eq!(local_path("file://host/x"), "//host/x");
+        assert_eq!(run_of("runs:/abc/model").as_deref(), Some("abc"));
         assert!(is_within("mlflow-artifacts:/0/a/artifacts/m", "mlflow-artifacts:/0/a/artifacts"));
         assert!(!is_within("mlflow-artifacts:/0/ab/artifacts", "mlflow-artifacts:/0/a"));
         assert!(is_within("file:///srv/a/b/..", "/srv/a"));

@@ -1,5 +1,7 @@
 //! From MLflow's artifact URIs to paths in this server's store.
 
+use std::path::Path;
+
 use artifacts::{ArtifactPath, Store};
 
 use crate::error::{Error, Result};
@@ -11,6 +13,12 @@ pub(crate) const OWN_ROOT: &str = "mlflow-artifacts:/";
 pub(crate) fn append(uri: &str, part: &str) -> String {
     let (path, query) = uri.split_at(uri.find('?').unwrap_or(uri.len()));
     format!("{}/{part}{query}", path.strip_suffix('/').unwrap_or(path))
+}
+
+/// `location` as it is kept: a local path from `folder`, if it does not say from where.
+pub(crate) fn absolute(location: &str, folder: &Path) -> String {
+    let is_local = !location.contains(':') && !location.starts_with('/');
+    if is_local { folder.join(location).display().to_string() } else { location.to_owned() }
 }
 
 /// The path of `uri` in this server's store, if it names one there: `mlflow-artifacts:/…` or the proxy's own address.
@@ -55,6 +63,9 @@ mod tests {
         assert_eq!(path("s3://bucket/0"), None);
         assert_eq!(path("file:///srv/0"), None);
         assert!(own_path("mlflow-artifacts:/../x").is_err());
+        assert_eq!(absolute("mine", Path::new("/srv")), "/srv/mine");
+        assert_eq!(absolute("/mine", Path::new("/srv")), "/mine");
+        assert_eq!(absolute("s3://b/mine", Path::new("/srv")), "s3://b/mine");
         assert_eq!(append(OWN_ROOT, "0"), "mlflow-artifacts:/0");
         assert_eq!(append("s3://b/root/", "m"), "s3://b/root/m");
         assert_eq!(append("mysql://h/db?driver=x", "m"), "mysql://h/db/m?driver=x");

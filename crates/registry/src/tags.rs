@@ -71,9 +71,9 @@ impl Service {
 
 /// What the history keeps of a model: not what would make the tag long.
 fn history_entry(mut model: Json) -> Json {
+    const KEPT: [&str; 5] = ["run_id", "utc_time_created", "artifact_path", "model_uuid", "flavors"];
     if let Some(fields) = model.as_object_mut() {
-        fields.remove("metadata");
-        fields.remove("signature");
+        fields.retain(|name, _| KEPT.contains(&name.as_str()));
         if let Some(flavors) = fields.get_mut("flavors").and_then(Json::as_object_mut) {
             for flavor in flavors.values_mut().filter_map(Json::as_object_mut) {
                 flavor.remove("config");
@@ -88,6 +88,13 @@ pub(crate) async fn set(tx: &mut Transaction, mut run: RunInfo, tags: &[KeyValue
     if let Some(name) = tags.iter().rfind(|tag| tag.key == NAME_TAG && !tag.value.is_empty()) {
         run.name = Some(name.value.clone());
         repo::runs::update(tx, &run).await?;
+    }
+    // A run keeps the name that it has when it is given none.
+    if let [KeyValue { key, value }] = tags
+        && key == NAME_TAG
+        && value.is_empty()
+    {
+        return Ok(());
     }
     repo::runs::set_tags(tx, &run.id, tags).await
 }

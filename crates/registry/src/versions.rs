@@ -15,8 +15,6 @@ use crate::{
 
 /// The logged model's tag that lists the versions made from it.
 const VERSIONS_TAG: &str = "mlflow.modelVersions";
-/// Characters of a description that the column holds.
-const DESCRIPTION: usize = 5_000;
 
 /// A version to be registered.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +68,6 @@ impl Service {
         for tag in &new.tags {
             rules::check_registry_tag(&tag.key, &tag.value)?;
         }
-        check_description(&new.description)?;
         let (by, now) = (by.clone(), self.now());
         self.database
             .write(async move |tx| {
@@ -120,7 +117,6 @@ impl Service {
     /// When there is none.
     pub async fn update_version(&self, name: &str, version: &str, description: Option<String>) -> Result<Version> {
         rules::check_model_name(name, "name")?;
-        check_description(description.as_deref().unwrap_or_default())?;
         let (name, version, now) = (name.to_owned(), rules::version_number(version)?, self.now());
         self.database
             .write(async move |tx| {
@@ -208,7 +204,10 @@ impl Service {
                 let uri = sources::place(tx, location.as_deref().unwrap_or(&source)).await?;
                 Ok(VersionRecord {
                     version: id.clone(),
-                    run_id: found.run_id.clone().filter(|run| !run.is_empty()),
+                    // Whoever registers may name another run; what the files come from is what counts.
+                    run_id: sources::run_of(location.as_deref().unwrap_or(&source))
+                        .or_else(|| found.run_id.clone())
+                        .filter(|run| !run.is_empty()),
                     model_id: sources::logged_model_at(&source).or_else(|| sources::logged_model_at(&uri)),
                     source,
                     status: found.status.clone(),
@@ -251,13 +250,6 @@ async fn resolve_source(tx: &mut Transaction, new: &NewVersion) -> Result<Resolv
     }
     let run_id = new.run_id.clone().unwrap_or_default();
     Ok(Resolved { storage_location: source.clone(), source, run_id, model_id: None })
-}
-
-fn check_description(description: &str) -> Result<()> {
-    if description.chars().count() <= DESCRIPTION {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("'description' exceeds the maximum length of {DESCRIPTION} characters")))
 }
 
 /// The logged model lists the versions that were made from it.

@@ -120,15 +120,21 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// `attachment; filename*=…`, with a plain name for what does not read the encoded one.
+/// `attachment; filename=…`: as a token or in quotes; a name that is not ASCII once more, encoded (RFC 6266).
 pub(super) fn disposition(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-    let mut value = format!("attachment; filename={plain}");
+    let plain: String = name.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect();
+    let plain = if plain.is_empty() { "download".to_owned() } else { plain };
+    let is_token = plain.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
+    let mut value = String::from("attachment; filename=");
+    if is_token {
+        value.push_str(&plain);
+    } else {
+        value.push_str(&format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\"")));
+    }
     if plain != name {
         value.push_str("; filename*=UTF-8''");
         for byte in name.bytes() {
-            if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
+            if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
                 value.push(char::from(byte));
             } else {
                 value.push_str(&format!("%{byte:02X}"));
@@ -149,4 +155,21 @@ async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> A
     let path = parse(&path)?;
     state.registry.delete_artifacts(&path).await?;
     done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_downloads_are_written_as_browsers_read_them() {
+        for (name, header) in [
+            ("a+b%c.webp", "attachment; filename=a+b%c.webp"),
+            ("a b\".txt", "attachment; filename=\"a b\\\".txt\""),
+            ("\u{e4}.txt", "attachment; filename=.txt; filename*=UTF-8''%C3%A4.txt"),
+            ("\r\n", "attachment; filename=download; filename*=UTF-8''%0D%0A"),
+        ] {
+            assert_eq!(disposition(name), header, "{name}");
+        }
+    }
 }

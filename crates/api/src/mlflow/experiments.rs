@@ -27,6 +27,11 @@ pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
 
 /// Which stages a search looks at; MLflow's clients send the name.
 pub(super) fn view(fields: &Fields, name: &str) -> Result<ViewType, Error> {
+    if let Ok(Some(number)) = fields.integer(name) {
+        let by_number = [ViewType::ActiveOnly, ViewType::DeletedOnly, ViewType::All];
+        let found = usize::try_from(number).ok().and_then(|number| by_number.get(number.checked_sub(1)?));
+        return found.copied().ok_or_else(|| wrong_type(name, &number.into()));
+    }
     match fields.text(name)? {
         None | Some("" | "ACTIVE_ONLY") => Ok(ViewType::ActiveOnly),
         Some("DELETED_ONLY") => Ok(ViewType::DeletedOnly),

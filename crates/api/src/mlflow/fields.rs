@@ -18,6 +18,8 @@ const LARGEST_BODY: usize = 64 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     values: Map<String, Json>,
+    /// Whether they are a query's, in which any field may stand several times.
+    is_query: bool,
     /// How many bytes the body had.
     pub(super) size: usize,
 }
@@ -29,7 +31,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         if reads_query(&parts.method) && !query.is_empty() {
-            return Ok(Self { values: query_fields(query), size: 0 });
+            return Ok(Self { values: query_fields(query), is_query: true, size: 0 });
         }
         let has_body = matches!(parts.method, Method::POST | Method::PUT);
         if has_body {
@@ -64,8 +66,8 @@ async fn body_fields(body: Body) -> Result<Fields, Error> {
         Err(error) => return Err(Error::invalid(format!("the request body is not JSON: {error}"))),
     };
     match json {
-        Json::Object(values) => Ok(Fields { values, size }),
-        Json::Null => Ok(Fields { values: Map::new(), size }),
+        Json::Object(values) => Ok(Fields { values, is_query: false, size }),
+        Json::Null => Ok(Fields { values: Map::new(), is_query: false, size }),
         Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
             Err(Error::invalid("the request body is not a JSON object"))
         }
@@ -135,7 +137,7 @@ pub(super) fn wrong_type(name: &str, value: &Json) -> Error {
 impl Fields {
     /// The fields of a JSON object.
     pub(super) fn of(values: Map<String, Json>) -> Self {
-        Self { values, size: 0 }
+        Self { values, is_query: false, size: 0 }
     }
 
     /// All of them.
@@ -143,10 +145,18 @@ impl Fields {
         self.values
     }
 
-    /// The value of a field by its proto name or JSON name; null is absent.
+    /// The value of a field by its proto name, in JSON also by its JSON name; null is absent.
     fn get(&self, name: &str) -> Option<&Json> {
-        let value = self.values.get(name).or_else(|| self.values.get(&camel_case(name)));
-        value.filter(|value| !value.is_null())
+        let other = || if self.is_query { None } else { self.values.get(&camel_case(name)) };
+        self.values.get(name).or_else(other).filter(|value| !value.is_null())
+    }
+
+    /// The value of a field that is no list: of a query's, the first.
+    fn one(&self, name: &str) -> Option<&Json> {
+        match self.get(name) {
+            Some(Json::Array(values)) if self.is_query => values.first(),
+            value => value,
+        }
     }
 
     /// Whether the field is there.
@@ -156,7 +166,7 @@ impl Fields {
 
     /// A text.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Error> {
-        match self.get(name) {
+        match self.one(name) {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text)),
             Some(other) => Err(wrong_type(name, other)),
@@ -183,7 +193,7 @@ impl Fields {
 
     /// An integer, also as text.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, Error> {
-        let Some(value) = self.get(name) else { return Ok(None) };
+        let Some(value) = self.one(name) else { return Ok(None) };
         let whole = |float: f64| (float.fract() == 0.0 && float.abs() < 9.0e15).then_some(float as i64);
         let number = match value {
             Json::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
@@ -195,7 +205,7 @@ impl Fields {
 
     /// A number, also as text; `NaN` and infinities are words.
     pub(super) fn float(&self, name: &str) -> Result<Option<f64>, Error> {
-        let Some(value) = self.get(name) else { return Ok(None) };
+        let Some(value) = self.one(name) else { return Ok(None) };
         let number = match value {
             Json::Number(number) => number.as_f64(),
             Json::String(text) => text.trim().parse().ok(),
@@ -206,7 +216,7 @@ impl Fields {
 
     /// A truth value, also as text.
     pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, Error> {
-        match self.get(name) {
+        match self.one(name) {
             None => Ok(None),
             Some(Json::Bool(value)) => Ok(Some(*value)),
             Some(Json::String(text)) => match text.to_ascii_lowercase().as_str() {
@@ -218,11 +228,11 @@ impl Fields {
         }
     }
 
-    /// A list of texts; one text alone is a list of it.
+    /// A list of texts; of a query, one text alone is a list of it.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Error> {
         let list = match self.get(name) {
             None => return Ok(Vec::new()),
-            Some(Json::String(text)) => return Ok(vec![text.clone()]),
+            Some(Json::String(text)) if self.is_query => return Ok(vec![text.clone()]),
             Some(Json::Array(list)) => list,
             Some(other) => return Err(wrong_type(name, other)),
         };
@@ -239,7 +249,7 @@ impl Fields {
         };
         let object = |value: &Json| {
             let values = value.as_object().ok_or_else(|| wrong_type(name, value))?;
-            Ok(Self { values: values.clone(), size: 0 })
+            Ok(Self { values: values.clone(), is_query: false, size: 0 })
         };
         list.iter().map(object).collect()
     }
@@ -248,7 +258,7 @@ impl Fields {
     pub(super) fn object(&self, name: &str) -> Result<Option<Self>, Error> {
         match self.get(name) {
             None => Ok(None),
-            Some(Json::Object(values)) => Ok(Some(Self { values: values.clone(), size: 0 })),
+            Some(Json::Object(values)) => Ok(Some(Self { values: values.clone(), is_query: false, size: 0 })),
             Some(other) => Err(wrong_type(name, other)),
         }
     }
@@ -282,7 +292,7 @@ mod tests {
 
     fn fields(json: Json) -> Fields {
         let Json::Object(values) = json else { panic!("an object") };
-        Fields { values, size: 0 }
+        Fields { values, is_query: false, size: 0 }
     }
 
     #[test]
@@ -309,9 +319,14 @@ mod tests {
 
     #[test]
     fn a_query_key_that_stands_twice_is_a_list() {
-        let fields = Fields { values: query_fields("order_by=a+DESC&order_by=b&filter=name%3D%27x%27"), size: 0 };
+        let fields = Fields {
+            values: query_fields("order_by=a+DESC&order_by=b&filter=name%3D%27x%27"),
+            is_query: true,
+            size: 0,
+        };
         assert_eq!(fields.texts("order_by").unwrap(), ["a DESC", "b"]);
         assert_eq!(fields.required("filter").unwrap(), "name='x'");
+        assert_eq!(fields.text("order_by").unwrap(), Some("a DESC"), "where one is meant, the first is taken");
     }
 
     #[test]

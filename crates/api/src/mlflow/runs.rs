@@ -5,7 +5,7 @@ use registry::{NewRun, RunSearch, RunStatus, RunUpdate};
 use serde_json::json;
 
 use super::{Answer, Fields, MlflowState, done, experiments::view, max_results, route, wire};
-use crate::routes::Route;
+use crate::{error::Error, routes::Route};
 
 /// Rows of one page, unless another number is asked for.
 const DEFAULT_ROWS: i64 = 1_000;
@@ -33,7 +33,12 @@ async fn create(State(state): State<MlflowState>, fields: Fields) -> Answer {
         tags: fields.key_values("tags")?,
     };
     let run = state.registry.create_run(new).await?;
-    Ok(Json(json!({ "run": wire::run(&run) })))
+    let mut run = wire::run(&run);
+    // MLflow shows the outputs of runs that it looked up, not of those that it made.
+    if let Some(run) = run.as_object_mut() {
+        run.remove("outputs");
+    }
+    Ok(Json(json!({ "run": run })))
 }
 
 pub(super) async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
@@ -41,10 +46,18 @@ pub(super) async fn get(State(state): State<MlflowState>, fields: Fields) -> Ans
     Ok(Json(json!({ "run": wire::run(&run) })))
 }
 
+/// A status by name or number.
+fn status(fields: &Fields) -> Result<Option<RunStatus>, Error> {
+    if let Ok(Some(number)) = fields.integer("status") {
+        return Ok(RunStatus::of_number(number));
+    }
+    Ok(fields.text("status")?.and_then(RunStatus::parse))
+}
+
 async fn update(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let update = RunUpdate {
         // As MLflow does, a status that there is not changes nothing.
-        status: fields.text("status")?.and_then(RunStatus::parse),
+        status: status(&fields)?,
         ended: fields.integer("end_time")?,
         name: fields.text("run_name")?.map(str::to_owned),
     };

@@ -53,7 +53,9 @@ pub(super) async fn search(State(state): State<MlflowState>, fields: Fields) -> 
         order_by: fields.texts("order_by")?,
         page_token: fields.text("page_token")?.map(str::to_owned),
     };
-    let page = state.registry.search_versions(search).await?;
+    let mut page = state.registry.search_versions(search).await?;
+    // MLflow's search does not show them.
+    page.items.iter_mut().for_each(|version| version.aliases.clear());
     Ok(Json(wire::page("model_versions", &page, wire::version)))
 }
 

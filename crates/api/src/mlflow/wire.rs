@@ -67,7 +67,7 @@ pub(super) fn run_info(info: &RunInfo) -> Json {
         .with("user_id", info.user_id.clone())
         .with("status", info.status.as_str())
         .maybe("start_time", info.started)
-        .maybe("end_time", info.ended)
+        .maybe("end_time", info.ended.filter(|time| *time != 0))
         .with("artifact_uri", info.artifact_uri.clone())
         .with("lifecycle_stage", info.stage.as_str())
         .json()
@@ -187,5 +187,9 @@ pub(super) fn listing(listing: &registry::Listing) -> Json {
 }
 
 pub(super) fn file(file: &FileInfo) -> Json {
-    Object::default().with("path", file.path.clone()).with("is_dir", file.is_dir).maybe("file_size", file.size).json()
+    Object::default()
+        .with("path", file.path.clone())
+        .with("is_dir", file.is_dir)
+        .maybe("file_size", file.size.filter(|size| *size > 0))
+        .json()
 }

@@ -50,7 +50,7 @@ impl World {
         let identity = identity::Service::new(database.clone(), clock.clone());
         identity.migrate().await.unwrap();
         let artifacts = artifacts::Store::open(&format!("file:{}", folder.path().join("artifacts").display())).unwrap();
-        let config = registry::Config { default_artifact_root: "mlflow-artifacts:/".to_owned() };
+        let config = registry::Config::default();
         let registry = registry::Service::new(config, database.clone(), artifacts, clock.clone());
         registry.migrate().await.unwrap();
         let store =
