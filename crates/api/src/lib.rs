@@ -8,6 +8,7 @@ pub mod auth;
 pub mod error;
 pub mod features;
 pub mod inference;
+pub mod lineage;
 pub mod mlflow;
 pub mod mlflow_ui;
 pub mod monitoring;

@@ -1,4 +1,4 @@
-//! Crosstie's own calls that belong to no one model's life: status, project, tokens, lineage, explanation, audit trail.
+//! Crosstie's own calls that belong to no one model's life: status, project, tokens, explanation, audit trail.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use axum::{
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as JsonValue, json};
-use types::{AuditEntry, Digest, ModelName, ModelVersion, PredictionId, Principal, Role};
+use types::{AuditEntry, Digest, ModelName, PredictionId, Principal, Role};
 
 use crate::{
     error::{CrosstieError, Error},
@@ -78,8 +78,6 @@ pub trait Status: Send + Sync + std::fmt::Debug {
 pub struct SystemState {
     /// Tokens and the audit trail.
     pub identity: identity::Service,
-    /// Lineage.
-    pub registry: registry::Service,
     /// Project definitions.
     pub projects: Arc<dyn Projects>,
     /// Explanations.
@@ -107,7 +105,120 @@ pub fn routes(state: &SystemState) -> Vec<Route> {
         route!(DELETE, "tokens/{name}", Access::Role(Role::Admin), revoke_token),
         route!(GET, "whoami", reads, whoami),
         route!(GET, "audit", reads, audit),
-        route!(GET, "models/{model}/versions/{version}/lineage", reads, lineage),
+        route!(GET, "predictions/{id}/explain", reads, explain),
+    ]
+}
+
+async fn status(State(state): State<SystemState>) -> Json<JsonValue> {
+    Json(state.status.status())
+}
+
+async fn current_project(State(state): State<SystemState>) -> Result<Json<JsonValue>, CrosstieError> {
+    Ok(Json(state.projects.current().await?.unwrap_or(JsonValue::Null)))
+}
+
+async fn apply_project(
+    State(state): State<SystemState>,
+    Extension(caller): Extension<Principal>,
+    Json(files): Json<ProjectFiles>,
+) -> Result<Json<JsonValue>, CrosstieError> {
+    Ok(Json(match state.projects.apply(&caller, files).await? {
+        Ok(applied) => json!({ "applied": applied }),
+        Err(problems) => json!({ "problems": problems }),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    name: String,
+    role: Role,
+}
+
+async fn create_token(
+    State(state): State<SystemState>,
+    Extension(caller): Extension<Principal>,
+    Json(request): Json<NewToken>,
+) -> Result<Json<JsonValue>, CrosstieError> {
+    let token = state.identity.create_token(&caller, &request.name, request.role).await?;
+    Ok(Json(json!({ "name": request.name, "role": request.role, "token": token.expose() })))
+}
+
+async fn tokens(State(state): State<SystemState>) -> Result<Json<JsonValue>, CrosstieError> {
+    Ok(Json(json!({ "tokens": state.identity.tokens().await? })))
+}
+
+async fn revoke_token(
+    State(state): State<SystemState>,
+    Extension(caller): Extension<Principal>,
+    Path(name): Path<String>,
+) -> Result<Json<JsonValue>, CrosstieError> {
+    state.identity.revoke(&caller, &name).await?;
+    Ok(Json(json!({})))
+}
+
+async fn whoami(Extension(caller): Extension<Principal>) -> Json<Principal> {
+    Json(caller)
+}
+
+#[derive(Deserialize)]
+struct AuditQuery {
+    subject: Option<String>,
+    limit: Option<u32>,
+}
+
+async fn audit(
+    State(state): State<SystemState>,
+    Query(query): Query<AuditQuery>,
+) -> Result<Json<JsonValue>, CrosstieError> {
+    let defaults = identity::AuditFilter::default();
+    let limit = query.limit.unwrap_or(defaults.limit);
+    let filter = identity::AuditFilter { subject: query.subject, limit, ..defaults };
+    let trail: Vec<AuditEntry> = state.identity.trail(filter).await?;
+    Ok(Json(json!({ "entries": trail })))
+}
+
+async fn explain(&self, id: PredictionId) -> Result<JsonValue, Error>;
+}
+
+/// What this process is and serves; put together by the wiring.
+pub trait Status: Send + Sync + std::fmt::Debug {
+    /// Version, roles, addresses, stores, project digest.
+    fn status(&self) -> JsonValue;
+}
+
+/// What these routes need.
+#[derive(Debug, Clone)]
+pub struct SystemState {
+    /// Tokens and the audit trail.
+    pub identity: identity::Service,
+    /// Project definitions.
+    pub projects: Arc<dyn Projects>,
+    /// Explanations.
+    pub explanations: Arc<dyn Explanations>,
+    /// Status.
+    pub status: Arc<dyn Status>,
+}
+
+/// The routes of this module.
+pub fn routes(state: &SystemState) -> Vec<Route> {
+    let reads = Access::Role(Role::Viewer);
+    let new = |method, path: &str, access| (method, format!("/crosstie/v1/{path}"), access);
+    macro_rules! route {
+        ($method:ident, $path:literal, $access:expr, $handler:expr) => {{
+            let (method, path, access) = new(Method::$method, $path, $access);
+            Route::new(method, path, access, $handler, state.clone())
+        }};
+    }
+    vec![
+        route!(GET, "status", reads, status),
+        route!(GET, "project", reads, current_project),
+        route!(PUT, "project", Access::Role(Role::Editor), apply_project),
+        route!(GET, "tokens", Access::Role(Role::Admin), tokens),
+        route!(POST, "tokens", Access::Role(Role::Admin), create_token),
+        route!(DELETE, "tokens/{name}", Access::Role(Role::Admin), revoke_token),
+        route!(GET, "whoami", reads, whoami),
+        route!(GET, "audit", reads, audit),
         route!(GET, "predictions/{id}/explain", reads, explain),
     ]
 }

@@ -28,6 +28,19 @@ pub(crate) fn predictions_of(model: &ModelName) -> String {
     format!("/predictions?model={}", escaped(model.as_str()))
 }
 
+/// The datasets that runs read.
+pub(crate) const LINEAGE: &str = "/lineage";
+
+/// Who read a dataset of this name or digest.
+pub(crate) fn dataset(key: &str) -> String {
+    format!("{LINEAGE}/datasets/{}", escaped(key))
+}
+
+/// Who was trained on a feature view.
+pub(crate) fn feature_readers(view: &str) -> String {
+    format!("{LINEAGE}/features/{}", escaped(view))
+}
+
 fn escaped(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

@@ -15,7 +15,9 @@ mod evidence;
 mod failure;
 mod features;
 mod fleet;
+mod graph;
 mod kpi;
+mod lineage;
 mod mlflow;
 mod model;
 mod page;
@@ -80,6 +82,9 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/releases/{id}", get(release::release))
         .route("/alerts", get(alerts::alerts))
         .route("/features", get(features::features))
+        .route("/lineage", get(lineage::datasets))
+        .route("/lineage/datasets/{key}", get(lineage::dataset))
+        .route("/lineage/features/{view}", get(lineage::feature))
         .route("/predictions", get(prediction::predictions))
         .route("/predictions/{id}", get(prediction::prediction))
         .route("/audit", get(audit::audit))

@@ -7,7 +7,7 @@ use release::{Assignment, Filter, Pinned, Release, RolloutReport, Stage};
 use types::{ModelName, ModelVersion, Timestamp};
 
 use crate::{
-    Answer, ConsoleState, Failure, address, alerts, drift, kpi,
+    Answer, ConsoleState, Failure, address, alerts, drift, graph, kpi,
     page::{Pace, Page},
     release_list, serving, show,
 };
@@ -130,7 +130,7 @@ pub(crate) async fn version(
     let number = version.parse().map_err(|_| Failure::not_found(format!("`{version}` is not a version")))?;
     let version = ModelVersion::new(ModelName::parse(&model)?, number);
     let record = state.registry.resolve(&version).await?;
-    let lineage = state.registry.lineage(&version).await?;
+    let (lineage, graph) = state.registry.lineage_graph(&version).await?;
     let filter = Filter { model: Some(version.model.clone()), ..Filter::default() };
     let releases: Vec<Release> =
         state.releases.list(filter).await?.into_iter().filter(|release| release.version == version).collect();
@@ -145,6 +145,7 @@ pub(crate) async fn version(
             div { dt { "Source" } dd { code { (record.source) } } }
         }
         h2 { "Lineage" }
+        (graph::picture(&graph))
         (lineage_of(&lineage))
         h2 { "Releases" }
         (release_list::table(&releases, now))
@@ -155,10 +156,11 @@ pub(crate) async fn version(
 fn lineage_of(lineage: &Lineage) -> Markup {
     html! {
         @if !lineage.missing.is_empty() {
-            p.warning { "Not known: " (lineage.missing.iter().map(|missing| missing.what.as_str()).collect::<Vec<_>>().join(", ")) "." }
-            ul { @for missing in &lineage.missing { li { strong { (missing.what) } ": " (missing.add) } } }
+            p.warning { "Releasable: no. Not known: " (lineage.missing.iter().map(|missing| missing.what.as_str()).collect::<Vec<_>>().join(", ")) "." }
+            ul { @for missing in &lineage.missing { li { strong { (missing.what) } ": " (missing.add) @if !missing.line.is_empty() { br; code { (missing.line) } } } } }
         }
         dl {
+            @if lineage.missing.is_empty() { div { dt { "Releasable" } dd { span.badge.good { "yes" } } } }
             @if let Some(run) = &lineage.run {
                 div { dt { "Run" } dd { (run.name) " " code { (run.id) } " in " (run.experiment) } }
             }
@@ -168,9 +170,10 @@ fn lineage_of(lineage: &Lineage) -> Markup {
             @if let Some(environment) = &lineage.environment { div { dt { "Environment" } dd { (show::digest(environment)) } } }
             @if let Some(workflow) = &lineage.workflow {
                 div { dt { "Workflow" } dd { (workflow.name) " " (show::digest(&workflow.digest)) } }
+                @for (name, value) in &workflow.parameters { div { dt { "Parameter " (name) } dd { (value) } } }
             }
             @for dataset in &lineage.datasets {
-                div { dt { "Data" @if let Some(context) = &dataset.context { ", " (context) } } dd { (dataset.name) " " code.digest { (dataset.digest) } } }
+                div { dt { "Data" @if let Some(context) = &dataset.context { ", " (context) } } dd { a href=(address::dataset(&dataset.name)) { (dataset.name) } " " code.digest { (dataset.digest) } } }
             }
             @for (feature, digest) in &lineage.features { div { dt { "Feature definition" } dd { (feature) " " (show::digest(digest)) } } }
         }

@@ -17,11 +17,12 @@ use maud::{DOCTYPE, Markup, html};
 use crate::{HOME, MLFLOW, SCRIPT, STYLE};
 
 /// The sections, with where they begin.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("Fleet", HOME),
     ("Releases", "/releases"),
     ("Alerts", "/alerts"),
     ("Features", "/features"),
+    ("Lineage", "/lineage"),
     ("Predictions", "/predictions"),
     ("Audit trail", "/audit"),
     ("MLflow", MLFLOW),

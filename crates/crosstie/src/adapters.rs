@@ -6,6 +6,7 @@ pub(crate) mod audit_sink;
 pub(crate) mod backends;
 pub(crate) mod candidates;
 pub(crate) mod definitions;
+pub(crate) mod deployments;
 pub(crate) mod drift_sources;
 pub(crate) mod explanations;
 pub(crate) mod feature_source;

@@ -10,6 +10,7 @@ mod monitoring;
 mod output;
 mod projects;
 mod release;
+mod reproduce;
 mod run;
 mod status;
 mod token;
@@ -19,7 +20,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use types::{ModelName, ModelVersion, PredictionId};
+use types::{ModelName, PredictionId};
 
 use crate::project::find_project_dir;
 use client::{Client, ServerFlags};
@@ -65,11 +66,10 @@ enum Command {
     Release(release::Command),
     /// Serve the version again that was stable before.
     Rollback(release::RollbackFlags),
-    /// Show what a version was made from.
-    Lineage {
-        /// MODEL/VERSION, such as click-ranker/7.
-        version: ModelVersion,
-    },
+    /// Show what a version was made from and what became of it, or who read a dataset.
+    Lineage(lineage::Flags),
+    /// Make a version's run again from its record, and compare the metrics.
+    Reproduce(reproduce::Flags),
     /// Show why a served prediction is what it is.
     Explain {
         /// The id that the answer carried.
@@ -150,7 +150,8 @@ async fn run(line: CommandLine, output: Output) -> Result<()> {
         Command::Features(command) => features::run(&context, command).await,
         Command::Release(command) => release::run(&context, command).await,
         Command::Rollback(flags) => release::rollback(&context, flags).await,
-        Command::Lineage { version } => lineage::run(&context, &version).await,
+        Command::Lineage(flags) => lineage::run(&context, flags).await,
+        Command::Reproduce(flags) => reproduce::run(&context, flags).await,
         Command::Explain { prediction } => explain::run(&context, prediction).await,
         Command::Alerts(flags) => monitoring::alerts(&context, &flags).await,
         Command::Drift { model } => monitoring::drift(&context, &model).await,

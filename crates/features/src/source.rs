@@ -24,7 +24,12 @@ use parquet::{
 };
 use types::ValueType;
 
-use crate::{Error, definitions::SourceSpec, expressions, suggest::closest};
+use crate::{
+    Error,
+    definitions::{SourceSpec, View},
+    expressions,
+    suggest::closest,
+};
 
 /// Rows per batch while reading; the batches of a file are put together afterwards.
 const BATCH: usize = 65_536;
@@ -105,6 +110,16 @@ pub(crate) fn files(project: &Path, source: &SourceSpec) -> Result<Vec<SourceFil
         });
     }
     Ok(files)
+}
+
+impl View {
+    /// The files that its values are read from, as they lie in the folder of the project now.
+    ///
+    /// # Errors
+    /// When there are none, or one of them lies outside of the project folder.
+    pub fn source_files(&self, project: &Path) -> Result<Vec<PathBuf>, Error> {
+        Ok(files(project, self.source())?.into_iter().map(|file| project.join(&*file.shown)).collect())
+    }
 }
 
 /// The columns named, in that order, of all rows of `file`.

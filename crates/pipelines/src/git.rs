@@ -1,30 +1,48 @@
 //! The state of the project's git work tree, for the record of a run. Only read, and only through `git` itself.
 
+mod checkout;
+mod snapshot;
+
 use std::{path::Path, process::Stdio};
 
 use tokio::process::Command;
+
+pub use checkout::{CheckoutError, Code, checkout};
+pub use snapshot::{Snapshot, SnapshotError, snapshot};
 
 /// What the project's code was when a run started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitState {
     /// The commit that is checked out.
     pub commit: String,
-    /// Whether a file of the project folder differs from it, or is not in it and not ignored.
+    /// Whether a file of the work tree differs from it, or is not in it and not ignored. The whole tree: what is imported
+    /// may lie beside the project's folder.
     pub dirty: bool,
     /// Where `origin` is, without credentials.
     pub repository: Option<String>,
+    /// The project's folder in the repository; empty where it is the repository itself.
+    pub path: String,
 }
 
 /// The git state of `dir`: none outside a work tree, before the first commit, or without `git`.
 pub async fn git_state(dir: &Path) -> Option<GitState> {
     let commit = git(dir, &["rev-parse", "HEAD"]).await?;
-    let status = git(dir, &["status", "--porcelain", "--untracked-files=normal", "--", "."]).await?;
+    let status = git(dir, &["status", "--porcelain", "--untracked-files=normal"]).await?;
     let repository = git(dir, &["config", "--get", "remote.origin.url"]).await;
-    Some(GitState { commit, dirty: !status.is_empty(), repository: repository.map(|url| without_credentials(&url)) })
+    let path = git(dir, &["rev-parse", "--show-prefix"]).await?.trim_end_matches('/').to_owned();
+    let repository = repository.map(|url| without_credentials(&url));
+    Some(GitState { commit, dirty: !status.is_empty(), repository, path })
 }
 
 async fn git(dir: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
+    let output = command(dir, arguments).output().await.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// `git -C dir …`, of the repository that `dir` is in and no other.
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
         .arg("-C")
         .arg(dir)
         .args(arguments)
@@ -35,11 +53,8 @@ async fn git(dir: &Path, arguments: &[&str]) -> Option<String> {
         // Reading the state must not touch the index of a repository that someone else works in.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .kill_on_drop(true);
+    command
 }
 
 /// `https://user:token@host/path` is stored in many clones; a run's record is read by everyone.
@@ -80,6 +95,10 @@ mod tests {
 
         std::fs::write(dir.path().join("new.py"), "").unwrap();
         assert!(git_state(dir.path()).await.unwrap().dirty);
+        std::fs::create_dir(dir.path().join("ranking")).unwrap();
+        let inner = git_state(&dir.path().join("ranking")).await.unwrap();
+        assert!(inner.dirty, "what lies beside the project's folder counts");
+        assert_eq!((clean.path.as_str(), inner.path.as_str()), ("", "ranking"));
     }
 
     #[test]

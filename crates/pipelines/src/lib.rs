@@ -7,8 +7,13 @@
 //! The way is [`Workflow`] (as written) → [`Plan::compile`] (pure: references resolved, order known, every fault
 //! named) → [`run`] (drives an [`Executor`], tells [`Event`]s, keeps logs, answers a [`RunReport`]).
 //!
+//! Beside it is what a run is known by and can be made again from: the commit and what differed from it ([`snapshot`],
+//! [`checkout`]), the data file by file ([`DataManifest`]), the environment ([`EnvironmentLock`]).
+//!
 //! There is no `METRICS` table: a run lives in the command's own process, which nobody scrapes.
 
+mod data;
+mod environment;
 mod error;
 mod event;
 mod executor;
@@ -22,10 +27,14 @@ mod text;
 #[cfg(feature = "testing")]
 pub mod conformance;
 
+pub use data::{DataError, DataFault, DataFile, DataManifest, data_of};
+pub use environment::{Difference, EnvironmentError, EnvironmentLock, Package, list_environment};
 pub use error::{Error, Problem};
 pub use event::{Event, Line, Stream};
 pub use executor::{Executor, ExecutorError, Exit, OutputFile, Step, StepOutcome};
-pub use git::{GitState, git_state};
+pub use git::{
+    CheckoutError, Code, GitState, Snapshot, SnapshotError, checkout, git_state, snapshot,
+};
 pub use local::LocalExecutor;
 pub use manifest::Workflow;
 pub use plan::{Plan, PlannedTask};

@@ -26,7 +26,7 @@ impl Service {
         for input in &datasets {
             check(input)?;
         }
-        let run_id = run_id.to_owned();
+        let (id, run_id) = (run_id, run_id.to_owned());
         self.database
             .write(async move |tx| {
                 let run = runs::required_active(tx, &run_id).await?;
@@ -36,9 +36,11 @@ impl Service {
                 for model in &models {
                     repo::inputs::insert_model_input(tx, &run_id, model).await?;
                 }
-                Ok(())
+                Ok::<_, Error>(())
             })
-            .await
+            .await?;
+        self.judge_again(id).await;
+        Ok(())
     }
 
     /// Records logged models that a run made.
@@ -46,16 +48,18 @@ impl Service {
     /// # Errors
     /// When the run is deleted or missing.
     pub async fn log_outputs(&self, run_id: &str, models: Vec<ModelOutput>) -> Result<()> {
-        let run_id = run_id.to_owned();
+        let (id, run_id) = (run_id, run_id.to_owned());
         self.database
             .write(async move |tx| {
                 runs::required_active(tx, &run_id).await?;
                 for model in &models {
                     repo::inputs::insert_model_output(tx, &run_id, model).await?;
                 }
-                Ok(())
+                Ok::<_, Error>(())
             })
-            .await
+            .await?;
+        self.judge_again(id).await;
+        Ok(())
     }
 }
 

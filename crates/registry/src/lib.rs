@@ -50,7 +50,11 @@ pub use entities::{
 pub use error::{Error, Result};
 pub use experiments::{ExperimentSearch, NewExperiment};
 pub use governance::{Governance, Mutation, Refusal, Ungoverned};
-pub use lineage::{GitState, Lineage, LineageDataset, LineageRun, LineageWorkflow, Missing};
+pub use lineage::{
+    Deployments, Downstream, EVIDENCE, Edge, GitState, Graph, Lineage, LineageDataset, LineageRun, LineageWorkflow,
+    Missing, Node, NodeKind, RELEASABLE_TAG, ReadDataset, Readers, Reading, Released, RunLineage, Serves, Unreleased,
+    verdict,
+};
 pub use listing::{FileInfo, Listing};
 pub use logged_model_search::{DatasetFilter, LoggedModelOrder, LoggedModelSearch};
 pub use logged_models::NewLoggedModel;

@@ -1,29 +1,31 @@
-//! Where a version comes from, read off what standard MLflow calls left behind: its run, the run's dataset inputs, and
-//! tags that the client or the workflow's environment set. Nothing is asked of user code.
+//! Where a version comes from, read off what standard MLflow calls left behind: its run, the run's dataset inputs, tags
+//! that the client or the workflow's environment set, and files in the run's folder `crosstie/`. Nothing is asked of
+//! user code.
 //!
-//! What is not known is listed as missing, with what to add; nothing is made up.
+//! What is not known is listed as missing, with the line that adds it; nothing is made up. One function judges
+//! ([`judge`]): the tag on the run, the command line, the console and the gate all say what it says.
 
-use std::collections::BTreeMap;
+mod deployments;
+mod dot;
+mod evidence;
+mod graph;
+mod judge;
+mod readers;
+mod releasable;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use types::{Digest, ModelVersion, Timestamp};
 
-use crate::{Author, Run, Service, error::Result, experiments, repo, versions};
+use crate::{Author, Run, Service, error::Result, experiments, repo, runs, sources, versions};
 
-/// The tag with the commit, which stock clients set in a git work tree.
-const COMMIT_TAG: &str = "mlflow.source.git.commit";
-/// The tag with the repository's address.
-const REPOSITORY_TAG: &str = "mlflow.source.git.repoURL";
-/// Whether the work tree differed from the commit: `true` or `false`.
-const DIRTY_TAG: &str = "crosstie.git.dirty";
-/// The features used, as a JSON object from view to definition digest.
-const FEATURES_TAG: &str = "crosstie.features";
-/// The digest of the environment's lock file.
-const ENVIRONMENT_TAG: &str = "crosstie.environment";
-/// The workflow that made the run, as JSON.
-const WORKFLOW_TAG: &str = "crosstie.workflow";
-/// The input's tag that says what the dataset was for.
-const CONTEXT_TAG: &str = "mlflow.data.context";
+pub use deployments::{Deployments, Downstream, Released, Serves, Unreleased};
+pub use evidence::EVIDENCE;
+pub use graph::{Edge, Graph, Node, NodeKind};
+pub use judge::{Missing, verdict};
+pub use readers::{ReadDataset, Readers, Reading};
+pub use releasable::RELEASABLE_TAG;
 
 /// Where a version comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,12 +40,22 @@ pub struct Lineage {
     pub features: BTreeMap<String, Digest>,
     /// The code.
     pub git: Option<GitState>,
+    /// The program that was started, as the client names it: a script, a notebook, a project.
+    #[serde(default)]
+    pub source: Option<String>,
     /// The digest of the environment's lock file.
     pub environment: Option<Digest>,
     /// The workflow that ran it.
     pub workflow: Option<LineageWorkflow>,
     /// Who registered the version.
     pub author: Option<Author>,
+    /// The logged model that the version is.
+    #[serde(default)]
+    pub model_id: Option<String>,
+    /// What the run keeps beside its tags, in its folder `crosstie/`: lock file, uncommitted changes, notebook, manifest
+    /// of the data. `None` where the run's artifacts lie in no store of this server.
+    #[serde(default)]
+    pub files: Option<BTreeSet<String>>,
     /// What is not known.
     pub missing: Vec<Missing>,
 }
@@ -87,6 +99,9 @@ pub struct GitState {
     pub dirty: Option<bool>,
     /// The repository's address.
     pub repository: Option<String>,
+    /// The project's folder in the repository; empty where it is the repository itself.
+    #[serde(default)]
+    pub path: Option<String>,
 }
 
 /// The workflow that made a run.
@@ -96,24 +111,27 @@ pub struct LineageWorkflow {
     pub name: String,
     /// The digest of its file.
     pub digest: Digest,
+    /// Its file, from the project's folder.
+    #[serde(default)]
+    pub file: Option<String>,
     /// The parameters it was run with.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
 }
 
-/// Something that lineage should tell and does not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// What: `run`, `datasets`, `git`, `environment`, …
-    pub what: String,
-    /// What to do so that the next version has it.
-    pub add: String,
-}
-
-impl Missing {
-    fn new(what: &str, add: &str) -> Self {
-        Self { what: what.to_owned(), add: add.to_owned() }
-    }
+/// A run's lineage, as far as a run alone has one: what it lacks before a version of it could be released.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunLineage {
+    /// The run.
+    pub run_id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it made a model, so that there is something to release.
+    pub has_model: bool,
+    /// Whether nothing is missing.
+    pub releasable: bool,
+    /// What is not known.
+    pub missing: Vec<Missing>,
 }
 
 impl Service {
@@ -123,7 +141,8 @@ impl Service {
     /// When there is no such version.
     pub async fn lineage(&self, version: &ModelVersion) -> Result<Lineage> {
         let id = version.clone();
-        self.database
+        let (mut lineage, run) = self
+            .database
             .read(async move |tx| {
                 let found = versions::required(tx, id.model.as_str(), id.version).await?;
                 let author = repo::authors::of(tx, &found).await?;
@@ -131,104 +150,91 @@ impl Service {
                     Some(run) => repo::runs::by_id(tx, run).await?,
                     None => None,
                 };
-                let Some(info) = run else { return Ok(assemble(id.clone(), None, author)) };
+                let mut lineage = Lineage::of(id.clone(), author);
+                let places = [found.source.as_deref(), found.storage_location.as_deref()];
+                lineage.model_id = places.into_iter().flatten().find_map(sources::logged_model_at);
+                let Some(info) = run else { return Ok::<_, crate::Error>((lineage, None)) };
                 let view = crate::ViewType::All;
                 let experiment = experiments::required(tx, info.experiment_id, view).await?.name;
                 let run = repo::runs::with_data(tx, vec![info]).await?.pop();
-                Ok(assemble(id.clone(), run.map(|run| (run, experiment)), author))
+                Ok((lineage, run.map(|run| (run, experiment))))
             })
-            .await
+            .await?;
+        let Some((run, experiment)) = run else {
+            lineage.missing.push(judge::no_run());
+            return Ok(lineage);
+        };
+        let evidence = self.evidence_of(&run).await?;
+        judge::read(&mut lineage, &run, &evidence);
+        lineage.run = Some(describe(run, experiment));
+        Ok(lineage)
+    }
+
+    /// What a run lacks, and whether it made something to release.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub async fn run_lineage(&self, run_id: &str) -> Result<RunLineage> {
+        let id = run_id.to_owned();
+        let (run, has_model) = self
+            .database
+            .read(async move |tx| {
+                let info = runs::required(tx, &id).await?;
+                let has_model = repo::lineage::made_a_model(tx, &id).await?;
+                Ok::<_, crate::Error>((repo::runs::with_data(tx, vec![info]).await?.pop(), has_model))
+            })
+            .await?;
+        let run = run.ok_or_else(|| crate::Error::NotFound(format!("Run with id={run_id} not found")))?;
+        let evidence = self.evidence_of(&run).await?;
+        let missing = judge::missing(&run, &evidence);
+        Ok(RunLineage {
+            run_id: run_id.to_owned(),
+            name: run.info.name.unwrap_or_default(),
+            has_model,
+            releasable: missing.is_empty(),
+            missing,
+        })
     }
 }
 
-/// Puts together what is known and lists what is not.
-fn assemble(version: ModelVersion, run: Option<(Run, String)>, author: Option<Author>) -> Lineage {
-    let mut lineage = Lineage {
-        version,
-        run: None,
-        datasets: Vec::new(),
-        features: BTreeMap::new(),
-        git: None,
-        environment: None,
-        workflow: None,
-        author,
-        missing: Vec::new(),
-    };
-    if lineage.author.is_none() {
-        lineage.missing.push(Missing::new("author", "register the version through this server, with a token"));
-    }
-    let Some((run, experiment)) = run else {
-        lineage.missing.push(Missing::new(
-            "run",
-            "register the version from a run of this server: log the model inside `mlflow.start_run()` and register \
-             what `log_model` returns, or pass `run_id`",
-        ));
-        return lineage;
-    };
-    read_tags(&mut lineage, &run);
-    lineage.datasets = datasets(&run);
-    if lineage.datasets.is_empty() {
-        let add = "log what the run reads with `mlflow.log_input(dataset, context=\"training\")`";
-        lineage.missing.push(Missing::new("datasets", add));
-    }
-    lineage.run = Some(describe(run, experiment));
-    lineage
-}
-
-fn datasets(run: &Run) -> Vec<LineageDataset> {
-    let datasets = run.datasets.iter().map(|input| LineageDataset {
-        name: input.dataset.name.clone(),
-        digest: input.dataset.digest.clone(),
-        source: input.dataset.source.clone(),
-        context: input.tags.iter().find(|tag| tag.key == CONTEXT_TAG).map(|tag| tag.value.clone()),
-    });
-    datasets.collect()
-}
-
-fn read_tags(lineage: &mut Lineage, run: &Run) {
-    let tag = |key: &str| run.tag(key).filter(|value| !value.is_empty());
-    match tag(FEATURES_TAG).map(serde_json::from_str) {
-        Some(Ok(features)) => lineage.features = features,
-        Some(Err(_)) => lineage.missing.push(malformed("features", FEATURES_TAG, "a JSON object from view to digest")),
-        None => lineage.missing.push(Missing::new(
-            "features",
-            "make the training set with `crosstie features training-set` in a step of `crosstie run`, or set the run's \
-             tag `crosstie.features` to a JSON object from feature view to definition digest (`{}` if it uses none)",
-        )),
-    }
-    match tag(COMMIT_TAG) {
-        Some(commit) => {
-            let dirty = tag(DIRTY_TAG).and_then(|value| value.parse().ok());
-            lineage.git =
-                Some(GitState { commit: commit.to_owned(), dirty, repository: tag(REPOSITORY_TAG).map(str::to_owned) });
+impl Service {
+    /// The runs that one run of a workflow made, oldest first.
+    ///
+    /// # Errors
+    /// The database's and the artifact store's.
+    pub async fn runs_of_workflow(&self, uid: &str) -> Result<Vec<RunLineage>> {
+        let uid = uid.to_owned();
+        let found = self.database.read(async move |tx| repo::lineage::runs_of_workflow(tx, &uid).await).await?;
+        let mut runs = Vec::new();
+        for run in found {
+            runs.push(self.run_lineage(&run).await?);
         }
-        None => lineage.missing.push(Missing::new(
-            "git",
-            "run the training from a git work tree, by `crosstie run` or with the run's tag \
-             `mlflow.source.git.commit` set",
-        )),
-    }
-    match tag(ENVIRONMENT_TAG).map(Digest::parse) {
-        Some(Ok(digest)) => lineage.environment = Some(digest),
-        Some(Err(_)) => lineage.missing.push(malformed("environment", ENVIRONMENT_TAG, "`sha256:` and 64 digits")),
-        None => lineage.missing.push(Missing::new(
-            "environment",
-            "keep a lock file of the environment in the project and run the training by `crosstie run`, or set the \
-             run's tag `crosstie.environment` to the lock file's digest",
-        )),
-    }
-    if let Some(text) = tag(WORKFLOW_TAG) {
-        match serde_json::from_str::<LineageWorkflow>(text) {
-            Ok(workflow) => lineage.workflow = Some(workflow),
-            Err(_) => {
-                lineage.missing.push(malformed("workflow", WORKFLOW_TAG, "JSON with name, digest and parameters"))
-            }
-        }
+        Ok(runs)
     }
 }
 
-fn malformed(what: &str, tag: &str, expected: &str) -> Missing {
-    Missing::new(what, &format!("set the run's tag `{tag}` to {expected}: what it holds now is not that"))
+impl Lineage {
+    /// What is known before the run is looked at.
+    fn of(version: ModelVersion, author: Option<Author>) -> Self {
+        let mut lineage = Self {
+            version,
+            run: None,
+            datasets: Vec::new(),
+            features: BTreeMap::new(),
+            git: None,
+            source: None,
+            environment: None,
+            workflow: None,
+            author,
+            model_id: None,
+            files: None,
+            missing: Vec::new(),
+        };
+        if lineage.author.is_none() {
+            lineage.missing.push(judge::no_author());
+        }
+        lineage
+    }
 }
 
 fn describe(run: Run, experiment: String) -> LineageRun {

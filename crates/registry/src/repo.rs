@@ -5,6 +5,7 @@ pub(crate) mod authors;
 pub(crate) mod experiments;
 pub(crate) mod histories;
 pub(crate) mod inputs;
+pub(crate) mod lineage;
 pub(crate) mod logged_models;
 pub(crate) mod metrics;
 pub(crate) mod models;

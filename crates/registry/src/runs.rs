@@ -124,7 +124,9 @@ impl Service {
     /// When it is deleted or missing.
     pub async fn update_run(&self, id: &str, update: RunUpdate) -> Result<RunInfo> {
         let id = id.to_owned();
-        self.database
+        let ends = update.status.is_some();
+        let run = self
+            .database
             .write(async move |tx| {
                 let mut run = required_active(tx, &id).await?;
                 run.status = update.status.unwrap_or(run.status);
@@ -134,9 +136,13 @@ impl Service {
                     repo::runs::set_tags(tx, &id, &[KeyValue::new(NAME_TAG, name)]).await?;
                 }
                 repo::runs::update(tx, &run).await?;
-                Ok(run)
+                Ok::<_, Error>(run)
             })
-            .await
+            .await?;
+        if ends {
+            self.judge_again(&run.id).await;
+        }
+        Ok(run)
     }
 
     /// Deletes a run; it can be restored.
@@ -173,16 +179,22 @@ impl Service {
     pub async fn log_batch(&self, id: &str, batch: RunBatch) -> Result<()> {
         rules::check_run_id(id)?;
         let batch = checked(batch)?;
-        let id = id.to_owned();
-        self.database
+        let (id, tags) = (id.to_owned(), batch.tags.clone());
+        let run = self
+            .database
             .write(async move |tx| {
                 let run = required_active(tx, &id).await?;
                 params::log_many(tx, &id, &batch.params).await?;
                 repo::metrics::insert(tx, &id, &batch.metrics).await?;
                 repo::metrics::insert_for_models(tx, &id, run.experiment_id, &batch.metrics).await?;
-                crate::tags::set(tx, run, &batch.tags).await
+                crate::tags::set(tx, run.clone(), &batch.tags).await?;
+                Ok::<_, Error>(run)
             })
-            .await
+            .await?;
+        if Self::concerns(run.status, &tags) {
+            self.judge_again(&run.id).await;
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     artifact_records::Writing,
     error::Result,
     governance::{Governance, Mutation, Ungoverned},
+    lineage::{Deployments, Unreleased},
     schema, storage,
 };
 
@@ -41,6 +42,7 @@ pub struct Service {
     pub(crate) writing: Arc<Writing>,
     clock: SharedClock,
     governance: Arc<dyn Governance>,
+    pub(crate) deployments: Arc<dyn Deployments>,
 }
 
 impl Service {
@@ -48,13 +50,20 @@ impl Service {
     #[must_use]
     pub fn new(config: Config, database: Database, artifacts: Store, clock: SharedClock) -> Self {
         let (writing, governance) = (Arc::default(), Arc::new(Ungoverned));
-        Self { config: Arc::new(config), database, artifacts, writing, clock, governance }
+        let deployments = Arc::new(Unreleased);
+        Self { config: Arc::new(config), database, artifacts, writing, clock, governance, deployments }
     }
 
     /// The same registry, asking `governance` before anything that could move or unpin what serves.
     #[must_use]
     pub fn with_governance(self, governance: Arc<dyn Governance>) -> Self {
         Self { governance, ..self }
+    }
+
+    /// The same registry, asking `deployments` what became of versions.
+    #[must_use]
+    pub fn with_deployments(self, deployments: Arc<dyn Deployments>) -> Self {
+        Self { deployments, ..self }
     }
 
     /// Makes MLflow's tables if there are none, and Crosstie's own. Safe when several processes start at once.

@@ -21,13 +21,20 @@ impl Service {
     pub async fn set_tag(&self, run_id: &str, tag: KeyValue) -> Result<()> {
         let value = rules::checked_tag(&tag.key, &tag.value, "")?;
         let tag = KeyValue::new(tag.key.clone(), value);
-        let run_id = run_id.to_owned();
-        self.database
+        let (run_id, tags) = (run_id.to_owned(), vec![tag]);
+        let set_tags = tags.clone();
+        let run = self
+            .database
             .write(async move |tx| {
                 let run = runs::required_active(tx, &run_id).await?;
-                set(tx, run, std::slice::from_ref(&tag)).await
+                set(tx, run.clone(), &set_tags).await?;
+                Ok::<_, Error>(run)
             })
-            .await
+            .await?;
+        if Self::concerns(run.status, &tags) {
+            self.judge_again(&run.id).await;
+        }
+        Ok(())
     }
 
     /// Removes a tag of a run.
@@ -35,16 +42,22 @@ impl Service {
     /// # Errors
     /// When there is no such tag, or the run is deleted or missing.
     pub async fn delete_tag(&self, run_id: &str, key: &str) -> Result<()> {
-        let (run_id, key) = (run_id.to_owned(), key.to_owned());
-        self.database
+        let (run_id, tag) = (run_id.to_owned(), KeyValue::new(key, ""));
+        let key = key.to_owned();
+        let run = self
+            .database
             .write(async move |tx| {
-                runs::required_active(tx, &run_id).await?;
+                let run = runs::required_active(tx, &run_id).await?;
                 if repo::runs::delete_tag(tx, &run_id, &key).await? {
-                    return Ok(());
+                    return Ok(run);
                 }
                 Err(Error::NotFound(format!("No tag with name: {key} in run with id {run_id}")))
             })
-            .await
+            .await?;
+        if Self::concerns(run.status, &[tag]) {
+            self.judge_again(&run.id).await;
+        }
+        Ok(())
     }
 
     /// Adds a model to the run's history of logged models, as MLflow 2 clients do.

@@ -69,7 +69,8 @@ impl Service {
             rules::check_registry_tag(&tag.key, &tag.value)?;
         }
         let (by, now) = (by.clone(), self.now());
-        self.database
+        let made = self
+            .database
             .write(async move |tx| {
                 models::required(tx, &new.name).await?;
                 let resolved = resolve_source(tx, &new).await?;
@@ -98,7 +99,11 @@ impl Service {
                 }
                 required(tx, &version.name, version.version).await
             })
-            .await
+            .await?;
+        if let Some(run) = made.run_id.as_deref().filter(|run| !run.is_empty()) {
+            self.judge_again(run).await;
+        }
+        Ok(made)
     }
 
     /// The version, with tags and aliases.

@@ -148,12 +148,14 @@ async fn upload(State(state): State<MlflowState>, Path(path): Path<String>, body
     let path = parse(&path)?;
     let content = body.into_data_stream().map_err(io::Error::other).boxed();
     state.registry.store_artifact(&path, content).await?;
+    state.registry.artifact_changed(&path).await;
     done()
 }
 
 async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> Answer {
     let path = parse(&path)?;
     state.registry.delete_artifacts(&path).await?;
+    state.registry.artifact_changed(&path).await;
     done()
 }
 

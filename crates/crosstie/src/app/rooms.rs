@@ -13,7 +13,7 @@ use telemetry::Metrics;
 use super::{Services, environments::virtual_environments};
 use crate::{
     adapters::{
-        alert_sources, audit_sink::Trail, backends::BackendOf, candidates::Frozen, definitions::VersionDefinitions,
+        alert_sources, audit_sink::Trail, backends::BackendOf, candidates::Frozen, definitions::VersionDefinitions, deployments::Released,
         drift_sources, explanations::Explainer, feature_source::OnlineRail, gates, gateway_reports::Reports,
         governance::ReleasesOnly, model_files::LocalCopies, plan_source::Plans, prediction_sink::LogSink,
         projects::Applied, shadows::Comparisons, traffic_control::Projection,
@@ -81,7 +81,10 @@ impl Rooms<'_> {
         Ok(Services {
             database: self.database,
             identity: self.identity,
-            registry: self.registry.with_governance(Arc::new(governance)),
+            registry: self
+                .registry
+                .with_governance(Arc::new(governance))
+                .with_deployments(Arc::new(Released { releases: releases.clone() })),
             artifacts: self.artifacts,
             features: self.features,
             serving,

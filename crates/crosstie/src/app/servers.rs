@@ -16,6 +16,7 @@ use api::{
     predictions::PredictionsState,
     routes::Route,
     server::{metrics_routes, serve_http},
+    lineage::LineageState,
     system::{Status, SystemState},
 };
 use console::ConsoleState;
@@ -95,7 +96,6 @@ impl Servers {
 pub(crate) fn api_routes(services: &Services, status: Arc<dyn Status>) -> Vec<Route> {
     let system = SystemState {
         identity: services.identity.clone(),
-        registry: services.registry.clone(),
         projects: Arc::clone(&services.projects) as _,
         explanations: Arc::clone(&services.explanations) as _,
         status,
@@ -103,6 +103,8 @@ pub(crate) fn api_routes(services: &Services, status: Arc<dyn Status>) -> Vec<Ro
     let mlflow = MlflowState { registry: services.registry.clone(), artifacts: services.artifacts.clone() };
     let mut routes = api::mlflow::routes(&mlflow);
     routes.extend(api::system::routes(&system));
+    let lineage = LineageState { registry: services.registry.clone(), artifacts: services.artifacts.clone() };
+    routes.extend(api::lineage::routes(&lineage));
     routes.extend(api::features::routes(&services.features));
     routes.extend(api::releases::routes(&services.releases));
     routes.extend(api::predictions::routes(&predictions(services)));

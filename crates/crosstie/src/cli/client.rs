@@ -103,7 +103,16 @@ impl Client {
 
     /// A request that the caller completes.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}/crosstie/v1/{path}", self.base));
+        self.request_to(method, format!("{}/crosstie/v1/{path}", self.base))
+    }
+
+    /// A request of MLflow's API.
+    pub(crate) fn mlflow(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request_to(method, format!("{}/api/2.0/mlflow/{path}", self.base))
+    }
+
+    fn request_to(&self, method: Method, url: String) -> RequestBuilder {
+        let request = self.http.request(method, url);
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,

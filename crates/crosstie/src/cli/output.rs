@@ -26,6 +26,11 @@ pub(crate) struct Output {
 #[error("")]
 pub(crate) struct Told;
 
+/// The same, with an exit code that means something of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("")]
+pub(crate) struct Ended(pub(crate) u8);
+
 impl Output {
     /// The command's answer: `value` for programs, `text` for people.
     pub(crate) fn answer<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) {
@@ -45,6 +50,9 @@ impl Output {
 
     /// The failure with its causes, and the exit code.
     pub(crate) fn failure(self, error: &anyhow::Error) -> ExitCode {
+        if let Some(Ended(code)) = error.downcast_ref() {
+            return ExitCode::from(*code);
+        }
         if error.is::<Told>() {
             return ExitCode::FAILURE;
         }

@@ -1,7 +1,11 @@
 //! `crosstie run WORKFLOW.yaml`: executes an Argo Workflow here, in this process, as local processes.
 //!
-//! What each step records of itself (commit, environment, feature definitions, workflow) reaches its runs by the
-//! environment that stock MLflow clients read, so that no line of the user's code is needed.
+//! What is recorded of it ([`record`]: commit, environment, data, feature definitions, workflow) reaches the MLflow runs
+//! of its steps without a line of the user's code: by the environment that stock MLflow clients read, and by what is
+//! added to a run once it is there ([`attach`]).
+
+pub(super) mod attach;
+pub(super) mod record;
 
 use std::{
     collections::BTreeMap,
@@ -10,12 +14,11 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use pipelines::{Event, LocalExecutor, Plan, RunOptions, RunReport, Stream, Workflow};
-use serde_json::{Value as JsonValue, json};
-use tokio::{process::Command, sync::mpsc};
+use serde_json::json;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use types::Digest;
 use uuid::Uuid;
 
 use super::{
@@ -23,12 +26,12 @@ use super::{
     client::Client,
     output::{Output, Told},
 };
-use crate::project::{locate::locate, yaml};
-
-/// Prints the interpreter and every installed distribution, sorted: what a run's environment is known by.
-const LIST_ENVIRONMENT: &str = "import sys, importlib.metadata as m\n\
-print('python==%d.%d.%d' % sys.version_info[:3])\n\
-print('\\n'.join(sorted({d.metadata['Name'].lower() + '==' + d.version for d in m.distributions()})))";
+use crate::{
+    project::{locate::locate, yaml},
+    state_dir::write_whole,
+};
+use attach::Attacher;
+use record::{Record, Subject};
 
 /// Lines of events that may wait to be printed before steps wait for the terminal.
 const EVENTS: usize = 1_024;
@@ -65,12 +68,49 @@ pub(super) async fn run(context: &Context, flags: Flags) -> Result<()> {
         context.output.problems(Path::new(""), &shown)
     })?;
     let client = context.client()?;
-    let options = options(context, &client, &plan).await?;
-    let report = follow(context.output, plan, options, flags.verbose).await?;
-    finish(context, &report)
+    let (uid, dir) = run_folder(&context.state())?;
+    let search = search_path(&context.dir);
+    let subject =
+        Subject { uid, dir: &context.dir, workflow: &path, plan: &plan, path: &search, scratch: &dir };
+    let record = Record::take(context.output, &client, &subject).await?;
+    write_whole(&dir.join(record::ENVIRONMENT), record.file(record::ENVIRONMENT))?;
+    let env = step_environment(&client, context.server.token.as_deref(), &context.dir, search);
+    let options = RunOptions::new(uid, dir, context.dir.clone()).with_env(env).with_run_tags(record.tags.clone());
+    let mut attacher = Attacher::new(client, uid, record);
+    let report = follow(context.output, plan, options, flags.verbose, &mut attacher).await?;
+    let runs = attacher.runs().await?;
+    finish(context, &report, &runs)
 }
 
-fn placed(file: &str, text: &str, problem: &pipelines::Problem) -> api::system::ProjectProblem {
+/// A folder of a new run's own, below the folder of state.
+pub(super) fn run_folder(state: &Path) -> Result<(Uuid, PathBuf)> {
+    let uid = Uuid::now_v7();
+    let dir = state.join("runs").join(uid.to_string());
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok((uid, dir))
+}
+
+/// What steps find in their environment.
+pub(super) fn step_environment(
+    client: &Client,
+    token: Option<&str>,
+    project: &Path,
+    path: String,
+) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::from([
+        ("CROSSTIE_SERVER".to_owned(), client.base().to_owned()),
+        ("CROSSTIE_DIR".to_owned(), project.display().to_string()),
+        ("MLFLOW_TRACKING_URI".to_owned(), client.base().to_owned()),
+        ("PATH".to_owned(), path),
+    ]);
+    if let Some(token) = token {
+        env.insert("CROSSTIE_TOKEN".to_owned(), token.to_owned());
+        env.insert("MLFLOW_TRACKING_TOKEN".to_owned(), token.to_owned());
+    }
+    env
+}
+
+pub(super) fn placed(file: &str, text: &str, problem: &pipelines::Problem) -> api::system::ProjectProblem {
     let (line, column) = locate(text, &problem.path).unwrap_or((0, 0));
     api::system::ProjectProblem {
         file: file.to_owned(),
@@ -81,56 +121,9 @@ fn placed(file: &str, text: &str, problem: &pipelines::Problem) -> api::system::
     }
 }
 
-/// Where the run keeps its logs, and what its steps find in their environment.
-async fn options(context: &Context, client: &Client, plan: &Plan) -> Result<RunOptions> {
-    let uid = Uuid::now_v7();
-    let dir = context.state().join("runs").join(uid.to_string());
-    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let path = search_path(&context.dir);
-    let environment = environment(&path).await?;
-    fs::write(dir.join("environment.txt"), &environment)
-        .with_context(|| format!("cannot write in {}", dir.display()))?;
-    let features: JsonValue = client.get("features").await?;
-    let mut tags = BTreeMap::from([
-        ("crosstie.environment".to_owned(), Digest::of(&environment).to_string()),
-        ("crosstie.features".to_owned(), feature_digests(&features).to_string()),
-        (
-            "crosstie.workflow".to_owned(),
-            json!({ "name": plan.name(), "digest": plan.digest(), "parameters": plan.parameters() }).to_string(),
-        ),
-    ]);
-    if let Some(git) = pipelines::git_state(&context.dir).await {
-        tags.insert("mlflow.source.git.commit".to_owned(), git.commit);
-        tags.insert("crosstie.git.dirty".to_owned(), git.dirty.to_string());
-        tags.extend(git.repository.map(|url| ("mlflow.source.git.repoURL".to_owned(), url)));
-    }
-    let mut env = BTreeMap::from([
-        ("CROSSTIE_SERVER".to_owned(), client.base().to_owned()),
-        ("CROSSTIE_DIR".to_owned(), context.dir.display().to_string()),
-        ("MLFLOW_TRACKING_URI".to_owned(), client.base().to_owned()),
-        ("PATH".to_owned(), path),
-    ]);
-    if let Some(token) = &context.server.token {
-        env.insert("CROSSTIE_TOKEN".to_owned(), token.clone());
-        env.insert("MLFLOW_TRACKING_TOKEN".to_owned(), token.clone());
-    }
-    Ok(RunOptions::new(uid, dir, context.dir.clone()).with_env(env).with_run_tags(tags))
-}
-
-/// The digests of all views and on-demand features, as the tag `crosstie.features` has them.
-fn feature_digests(features: &JsonValue) -> JsonValue {
-    let digests = |list: &str, prefix: &'static str| {
-        let entries = features[list].as_array().cloned().unwrap_or_default();
-        entries
-            .into_iter()
-            .filter_map(move |entry| Some((format!("{prefix}{}", entry["name"].as_str()?), entry["digest"].clone())))
-    };
-    digests("views", "").chain(digests("on_demand", "on_demand:")).collect()
-}
-
 /// The search path of steps: the project's virtual environment (active, or `.venv` at or above the project), this
 /// program's own folder, then what the caller has.
-fn search_path(dir: &Path) -> String {
+pub(super) fn search_path(dir: &Path) -> String {
     let venv = env::var_os("VIRTUAL_ENV")
         .map(PathBuf::from)
         .or_else(|| dir.ancestors().map(|dir| dir.join(".venv")).find(|venv| venv.join("bin/python").exists()));
@@ -141,18 +134,15 @@ fn search_path(dir: &Path) -> String {
         .map_or_else(|_| inherited.to_string_lossy().into_owned(), |path| path.to_string_lossy().into_owned())
 }
 
-async fn environment(path: &str) -> Result<Vec<u8>> {
-    let listed = Command::new("python3").args(["-c", LIST_ENVIRONMENT]).env("PATH", path).output().await;
-    let listed =
-        listed.context("cannot run python3: make a virtual environment `.venv` in the project, or activate yours")?;
-    if !listed.status.success() {
-        bail!("python3 cannot list its packages: {}", String::from_utf8_lossy(&listed.stderr).trim());
-    }
-    Ok(listed.stdout)
-}
-
-/// Runs the plan, telling what happens as it does. An interrupt cancels it, and everything that it started.
-async fn follow(output: Output, plan: Plan, options: RunOptions, verbose: bool) -> Result<RunReport> {
+/// Runs the plan, telling what happens as it does. An interrupt cancels it, and everything that it started. After each
+/// step its runs are given what is recorded; where that fails it is tried again in the end, and told then.
+pub(super) async fn follow(
+    output: Output,
+    plan: Plan,
+    options: RunOptions,
+    verbose: bool,
+    attacher: &mut Attacher,
+) -> Result<RunReport> {
     let (events, mut told) = mpsc::channel(EVENTS);
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
@@ -164,9 +154,15 @@ async fn follow(output: Output, plan: Plan, options: RunOptions, verbose: bool) 
     let executor = Arc::new(LocalExecutor::new());
     let running = tokio::spawn(async move { pipelines::run(&plan, executor, &options, events, cancel).await });
     while let Some(event) = told.recv().await {
+        let ended = matches!(event, Event::TaskSucceeded { .. });
         tell(output, event, verbose);
+        if ended && let Err(error) = attacher.attach().await {
+            tracing::debug!(error = format!("{error:#}"), "what is recorded could not be added yet");
+        }
     }
-    running.await.map_err(|error| anyhow!("the run broke off: {error}"))?.context("the run could not be made")
+    let report = running.await.map_err(|error| anyhow!("the run broke off: {error}"))?;
+    attacher.attach().await.context("what is recorded of the runs could not be added to them")?;
+    report.context("the run could not be made")
 }
 
 fn tell(output: Output, event: Event, verbose: bool) {
@@ -192,7 +188,10 @@ fn tell(output: Output, event: Event, verbose: bool) {
     }
 }
 
-fn finish(context: &Context, report: &RunReport) -> Result<()> {
-    context.output.answer(&report.to_json(), || report.render());
+fn finish(context: &Context, report: &RunReport, runs: &[registry::RunLineage]) -> Result<()> {
+    let mut answer = report.to_json();
+    answer["runs"] = json!(runs);
+    context.output.answer(&answer, || report.render());
+    attach::tell(context.output, runs);
     if report.succeeded() { Ok(()) } else { Err(Told.into()) }
 }

@@ -9,6 +9,7 @@ mod artifact_stores;
 mod console;
 mod durability;
 mod faults;
+mod lineage;
 mod mlflow_ui;
 mod program;
 mod project_files;

@@ -24,7 +24,7 @@ impl GateCheck for Lineage {
         let summary = if missing.is_empty() {
             format!("{} dataset(s), features, code and environment are known", lineage.datasets.len())
         } else {
-            format!("not known: {}", missing.join(", "))
+            format!("not known: {}. {}", missing.join(", "), registry::verdict(&lineage.missing))
         };
         Ok(GateOutcome { passed: missing.is_empty(), summary, evidence: json!(lineage) })
     }
