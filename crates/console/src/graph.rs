@@ -54,13 +54,14 @@ fn placed(nodes: &[Node]) -> Vec<Placed<'_>> {
     }
     let height = |count: usize| count * (HEIGHT + GAP) - GAP;
     let tallest = columns.iter().map(|(_, column)| height(column.len())).max().unwrap_or(0);
-    let of_column = |(index, (_, column)): (usize, (usize, Vec<&'_ Node>))| {
+    let mut placed = Vec::new();
+    for (index, (_, column)) in columns.into_iter().enumerate() {
         let top = (tallest - height(column.len())) / 2;
-        let place = move |(row, node)| (node, index * COLUMN + 1, top + row * (HEIGHT + GAP) + 1);
-        column.into_iter().enumerate().map(place).collect::<Vec<_>>()
-    };
-    let all = columns.into_iter().enumerate().flat_map(of_column);
-    all.map(|(node, x, y)| Placed { node, x, y }).collect()
+        for (row, node) in column.into_iter().enumerate() {
+            placed.push(Placed { node, x: index * COLUMN + 1, y: top + row * (HEIGHT + GAP) + 1 });
+        }
+    }
+    placed
 }
 
 fn curve(from: &Placed<'_>, to: &Placed<'_>) -> String {

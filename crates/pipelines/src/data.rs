@@ -234,7 +234,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path();
         std::fs::create_dir_all(project.join("data/days/.git")).unwrap();
-        for (path, text) in [("data/labels", "abc"), ("data/days/1", "one"), ("data/days/.git/x", "x"), ("w.yaml", "w")] {
+        for (path, text) in [("data/labels", "abc"), ("data/days/1", "one"), ("data/days/.git/x", "x"), ("w.yaml", "w")]
+        {
             std::fs::write(project.join(path), text).unwrap();
         }
         let parameters = [("data", "data"), ("rounds", "60"), ("all", "."), ("none", "")]

@@ -32,9 +32,7 @@ pub use environment::{Difference, EnvironmentError, EnvironmentLock, Package, li
 pub use error::{Error, Problem};
 pub use event::{Event, Line, Stream};
 pub use executor::{Executor, ExecutorError, Exit, OutputFile, Step, StepOutcome};
-pub use git::{
-    CheckoutError, Code, GitState, Snapshot, SnapshotError, checkout, git_state, snapshot,
-};
+pub use git::{CheckoutError, Code, GitState, Snapshot, SnapshotError, checkout, git_state, snapshot};
 pub use local::LocalExecutor;
 pub use manifest::Workflow;
 pub use plan::{Plan, PlannedTask};

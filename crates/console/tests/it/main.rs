@@ -120,7 +120,15 @@ fn pages_ask_for_nothing_from_elsewhere_and_are_kept_by_nobody() {
 fn what_does_not_exist_is_not_found_and_nothing_can_be_changed() {
     on_sqlite(async |db: Database| {
         let world = World::new(db).await;
-        for page in ["/releases/7", "/models/none", "/models/none/versions/1", "/models/none/versions/x", "/lineage/datasets/none", "/lineage/features/none", "/nowhere"] {
+        for page in [
+            "/releases/7",
+            "/models/none",
+            "/models/none/versions/1",
+            "/models/none/versions/x",
+            "/lineage/datasets/none",
+            "/lineage/features/none",
+            "/nowhere",
+        ] {
             assert_eq!(world.get(page).await.0, StatusCode::NOT_FOUND, "{page}");
         }
         assert_eq!(world.get("/predictions/no-id").await.0, StatusCode::BAD_REQUEST);

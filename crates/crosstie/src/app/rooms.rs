@@ -13,10 +13,10 @@ use telemetry::Metrics;
 use super::{Services, environments::virtual_environments};
 use crate::{
     adapters::{
-        alert_sources, audit_sink::Trail, backends::BackendOf, candidates::Frozen, definitions::VersionDefinitions, deployments::Released,
-        drift_sources, explanations::Explainer, feature_source::OnlineRail, gates, gateway_reports::Reports,
-        governance::ReleasesOnly, model_files::LocalCopies, plan_source::Plans, prediction_sink::LogSink,
-        projects::Applied, shadows::Comparisons, traffic_control::Projection,
+        alert_sources, audit_sink::Trail, backends::BackendOf, candidates::Frozen, definitions::VersionDefinitions,
+        deployments::Released, drift_sources, explanations::Explainer, feature_source::OnlineRail, gates,
+        gateway_reports::Reports, governance::ReleasesOnly, model_files::LocalCopies, plan_source::Plans,
+        prediction_sink::LogSink, projects::Applied, shadows::Comparisons, traffic_control::Projection,
     },
     project::ProjectStore,
     settings::Settings,

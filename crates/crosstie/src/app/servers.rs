@@ -10,13 +10,13 @@ use anyhow::{Context as _, Result, anyhow};
 use api::{
     auth::Gate,
     inference::InferenceState,
+    lineage::LineageState,
     mlflow::MlflowState,
     mlflow_ui::MlflowUi,
     monitoring::MonitoringState,
     predictions::PredictionsState,
     routes::Route,
     server::{metrics_routes, serve_http},
-    lineage::LineageState,
     system::{Status, SystemState},
 };
 use console::ConsoleState;

@@ -23,8 +23,9 @@ use types::ModelVersion;
 use uuid::Uuid;
 
 use super::{
-    Context, path_of,
+    Context,
     output::{Ended, Told},
+    path_of,
     run::{
         attach::Attacher,
         follow,
@@ -108,7 +109,8 @@ impl<'a> Attempt<'a> {
         let plan = plan(&recorded, &project)?;
         let files = data::provide(&recorded, &context.dir, &project).await?;
         output.progress(&format!("data         {files} file(s) have the content that was read then"));
-        let environment = environment::provide(flags.environment, (&recorded.lock, &recorded.lock_text), context, &folder).await?;
+        let environment =
+            environment::provide(flags.environment, (&recorded.lock, &recorded.lock_text), context, &folder).await?;
         output.progress(&format!("environment  {}", environment.shown()));
         Ok(Self { context, recorded, uid, folder, project, plan, environment, files })
     }
@@ -184,12 +186,13 @@ impl<'a> Attempt<'a> {
 /// The workflow that made the run, with the parameters that it had.
 fn plan(recorded: &Recorded, project: &std::path::Path) -> Result<Plan> {
     let path = project.join(&recorded.workflow_file);
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("the code has no workflow {}", recorded.workflow_file))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("the code has no workflow {}", recorded.workflow_file))?;
     let read: Result<Workflow, _> = yaml::parse(&recorded.workflow_file, &text);
     let workflow = read.map_err(|problem| anyhow::anyhow!("{}: {}", recorded.workflow_file, problem.message))?;
     let plan = Plan::compile(&workflow, &recorded.parameters).map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+        let told: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
         anyhow::anyhow!("{} cannot be run: {}", recorded.workflow_file, told.join("; "))
     })?;
     if plan.digest() != recorded.workflow_digest {

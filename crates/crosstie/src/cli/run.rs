@@ -70,8 +70,7 @@ pub(super) async fn run(context: &Context, flags: Flags) -> Result<()> {
     let client = context.client()?;
     let (uid, dir) = run_folder(&context.state())?;
     let search = search_path(&context.dir);
-    let subject =
-        Subject { uid, dir: &context.dir, workflow: &path, plan: &plan, path: &search, scratch: &dir };
+    let subject = Subject { uid, dir: &context.dir, workflow: &path, plan: &plan, path: &search, scratch: &dir };
     let record = Record::take(context.output, &client, &subject).await?;
     write_whole(&dir.join(record::ENVIRONMENT), record.file(record::ENVIRONMENT))?;
     let env = step_environment(&client, context.server.token.as_deref(), &context.dir, search);

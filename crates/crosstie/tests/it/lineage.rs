@@ -53,7 +53,10 @@ fn documented_script() -> String {
 async fn the_documented_script_with_the_stock_client_alone_is_releasable() {
     let Some(python) = tool(MLFLOW_PYTHON) else { return };
     let clicks: String = (0..48).map(|row| format!("{},{}\n", row % 24, u8::from(row % 24 > 11))).collect();
-    let (_dir, path) = folder(&[("clicks.csv", &format!("hour,clicked\n{clicks}")), (".gitignore", ".crosstie/\n*.log\nready.json\n")]);
+    let (_dir, path) = folder(&[
+        ("clicks.csv", &format!("hour,clicked\n{clicks}")),
+        (".gitignore", ".crosstie/\n*.log\nready.json\n"),
+    ]);
     commit(&path);
     fs::write(path.join("train.py"), documented_script()).unwrap();
     let server = Server::start(&path).await;
@@ -96,7 +99,16 @@ fn accepted_by_graphviz(dot: &str) {
 async fn the_reference_projects_version_is_made_again_from_its_record() {
     let Some(python) = tool(PYTHON) else { return };
     let example = Example::start(&python).await;
-    let trained = example.crosstie(&["run", "workflows/train.yaml", "-p", "rounds=5", "-p", "evaluation-rows=500", "-p", "min-auc=0"]);
+    let trained = example.crosstie(&[
+        "run",
+        "workflows/train.yaml",
+        "-p",
+        "rounds=5",
+        "-p",
+        "evaluation-rows=500",
+        "-p",
+        "min-auc=0",
+    ]);
     let said = Said::from(trained);
     assert!(said.succeeded && said.out.contains("releasable: yes"), "{said:?}");
     assert!(said.out.contains("uncommitted: 2 file(s) are kept with the run"), "{said:?}");
@@ -104,7 +116,8 @@ async fn the_reference_projects_version_is_made_again_from_its_record() {
     let lineage = example.json(&["lineage", "click-ranker/1"]);
     assert_eq!(lineage["missing"], Value::Array(Vec::new()), "{lineage}");
     assert_eq!(lineage["git"]["dirty"], true);
-    let names: Vec<&str> = lineage["datasets"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+    let names: Vec<&str> =
+        lineage["datasets"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
     for name in ["data", "user_activity", "item_stats"] {
         assert!(names.contains(&name), "{names:?} has no {name}: it is recorded without a line of code");
     }
@@ -113,6 +126,10 @@ async fn the_reference_projects_version_is_made_again_from_its_record() {
     example.the_same_again();
     example.a_changed_byte_is_named_before_anything_runs();
     example.another_number_is_told(&lineage["run"]["id"]).await;
-    assert_eq!(example.json(&["lineage", "--dataset", "data"])["versions"].as_array().unwrap().len(), 1, "no other version");
+    assert_eq!(
+        example.json(&["lineage", "--dataset", "data"])["versions"].as_array().unwrap().len(),
+        1,
+        "no other version"
+    );
     example.down();
 }

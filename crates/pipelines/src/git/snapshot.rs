@@ -98,13 +98,9 @@ impl Tree {
         if let Some(commit) = super::git(dir, &["rev-parse", "HEAD"]).await {
             let told = |text: Option<String>| text.unwrap_or_default();
             let root = told(super::git(dir, &["rev-parse", "--show-toplevel"]).await);
-            let known =
-                told(super::git(dir, &["rev-parse", "--path-format=absolute", "--git-path", "objects"]).await);
-            let env = vec![
-                index,
-                ("GIT_OBJECT_DIRECTORY", objects),
-                ("GIT_ALTERNATE_OBJECT_DIRECTORIES", known.into()),
-            ];
+            let known = told(super::git(dir, &["rev-parse", "--path-format=absolute", "--git-path", "objects"]).await);
+            let env =
+                vec![index, ("GIT_OBJECT_DIRECTORY", objects), ("GIT_ALTERNATE_OBJECT_DIRECTORIES", known.into())];
             let tree = Self { root: root.into(), base: commit, env, excludes: None };
             tree.git(&["read-tree", &tree.base]).await?;
             return Ok(tree);

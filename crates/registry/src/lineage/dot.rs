@@ -81,7 +81,10 @@ mod tests {
         };
         let edges = vec![Edge { from: node.id.clone(), to: "run:r".to_owned() }];
         let dot = Graph { nodes: vec![node], edges }.to_dot();
-        assert!(dot.contains(r#""dataset:a\"];\n\\" [shape=cylinder, label="a\"\\\ndataset", tooltip="context: x"];"#), "{dot}");
+        assert!(
+            dot.contains(r#""dataset:a\"];\n\\" [shape=cylinder, label="a\"\\\ndataset", tooltip="context: x"];"#),
+            "{dot}"
+        );
         assert!(dot.contains(r#""dataset:a\"];\n\\" -> "run:r";"#) && dot.ends_with("}\n"), "{dot}");
     }
 }

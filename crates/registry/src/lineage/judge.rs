@@ -285,7 +285,11 @@ mod tests {
         let told = [("crosstie.environment", &*digest.to_string())];
         assert!(lacks(&told, &with_files(&[]), "environment"));
         assert!(!lacks(&told, &Evidence::default(), "environment"));
-        assert!(!lacks(&[], &Evidence { environment: Some(digest), ..with_files(&["environment.txt"]) }, "environment"));
+        assert!(!lacks(
+            &[],
+            &Evidence { environment: Some(digest), ..with_files(&["environment.txt"]) },
+            "environment"
+        ));
     }
 
     #[test]

@@ -93,7 +93,9 @@ impl Service {
         let wanted = key.to_owned();
         let found = self.database.read(async move |tx| repo::lineage::readers_of_dataset(tx, &wanted).await).await?;
         if found.is_empty() {
-            return Err(Error::NotFound(format!("no run of this server read a dataset named `{key}` or with that digest")));
+            return Err(Error::NotFound(format!(
+                "no run of this server read a dataset named `{key}` or with that digest"
+            )));
         }
         let mut draft = Draft::default();
         let mut sources = Vec::new();
@@ -131,8 +133,7 @@ impl Service {
     async fn readers(&self, subject: &str, mut draft: Draft, sources: Vec<Source>) -> Result<Readers> {
         let runs: Vec<String> =
             sources.iter().map(|source| source.run.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        let mut made =
-            self.database.read(async move |tx| repo::lineage::versions_of_runs(tx, &runs).await).await?;
+        let mut made = self.database.read(async move |tx| repo::lineage::versions_of_runs(tx, &runs).await).await?;
         made.drain(..made.len().saturating_sub(MOST_VERSIONS));
         let mut known: BTreeMap<ModelName, Downstream> = BTreeMap::new();
         let mut versions = Vec::new();

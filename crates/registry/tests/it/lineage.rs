@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use database::Database;
 use futures::StreamExt as _;
 use registry::{
-    Dataset, DatasetInput, Deployments, Downstream, KeyValue, ModelOutput, NewLoggedModel, NewVersion, NodeKind, Released,
-    Run, RunBatch, RunStatus, RunUpdate, Serves,
+    Dataset, DatasetInput, Deployments, Downstream, KeyValue, ModelOutput, NewLoggedModel, NewVersion, NodeKind,
+    Released, Run, RunBatch, RunStatus, RunUpdate, Serves,
 };
 use types::{Digest, ModelName, ModelVersion, Principal};
 

@@ -40,8 +40,10 @@ pub(super) async fn provide(recorded: &Recorded, from: &Path, project: &Path) ->
 fn provided(manifest: &DataManifest, from: &Path, project: &Path) -> Result<Vec<DataFault>> {
     // What the commit has need not be looked for; absolute paths are the same file from everywhere.
     let absent = path_of_faults(&manifest.faults(project)?);
-    let wanted =
-        DataManifest { version: 1, files: manifest.files.clone().into_iter().filter(|(path, _)| absent.contains(path)).collect() };
+    let wanted = DataManifest {
+        version: 1,
+        files: manifest.files.clone().into_iter().filter(|(path, _)| absent.contains(path)).collect(),
+    };
     let faults = wanted.faults(from)?;
     if faults.is_empty() {
         for path in wanted.files.keys().filter(|path| Path::new(path).is_relative()) {

@@ -92,15 +92,24 @@ pub(super) async fn provide(
             (_, Some(differences)) if differences.is_empty() || policy == Policy::Reuse => {
                 return Ok(Environment { path, venv: None, differences });
             }
-            (Policy::Reuse, None) => bail!("there is no environment at hand: {}", here.err().map_or_else(String::new, |error| error.to_string())),
-            (_, Some(differences)) => output.progress(&format!("environment  the one at hand differs: {}", told(&differences))),
+            (Policy::Reuse, None) => bail!(
+                "there is no environment at hand: {}",
+                here.err().map_or_else(String::new, |error| error.to_string())
+            ),
+            (_, Some(differences)) => {
+                output.progress(&format!("environment  the one at hand differs: {}", told(&differences)))
+            }
             (_, None) => {}
         }
     }
     output.progress(&format!("environment  installing {} package(s) from the lock file", lock.packages.len()));
     let venv = folder.join("environment");
     let interpreter = interpreter(lock, &path).await?;
-    finish("make a virtual environment", Command::new(&interpreter).arg("-m").arg("venv").arg(&venv).env("PATH", &path)).await?;
+    finish(
+        "make a virtual environment",
+        Command::new(&interpreter).arg("-m").arg("venv").arg(&venv).env("PATH", &path),
+    )
+    .await?;
     install(lock, text, &venv).await?;
     let path = format!("{}:{}", venv.join("bin").display(), search_path(&context.dir));
     let listed = list_environment(&venv.join("bin/python"), &path).await?;
@@ -130,7 +139,10 @@ async fn install(lock: &EnvironmentLock, text: &str, venv: &Path) -> Result<()> 
     let editable: Vec<&str> =
         lock.packages.values().filter(|package| package.editable).map(|package| package.requirement.as_str()).collect();
     if !editable.is_empty() {
-        bail!("the environment had packages in folders that somebody edits, which no lock file holds: {}", editable.join(", "));
+        bail!(
+            "the environment had packages in folders that somebody edits, which no lock file holds: {}",
+            editable.join(", ")
+        );
     }
     let file = venv.join("lock.txt");
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

@@ -89,7 +89,10 @@ impl Isolated {
         let run = match (with_model.as_slice(), runs) {
             ([one], _) => *one,
             (_, [one]) => one,
-            (_, _) => bail!("the workflow registered no version of {model}, and made {} runs: which one is meant cannot be told", runs.len()),
+            (_, _) => bail!(
+                "the workflow registered no version of {model}, and made {} runs: which one is meant cannot be told",
+                runs.len()
+            ),
         };
         let request = self.client.mlflow(Method::GET, "runs/get").query(&[("run_id", &run.run_id)]);
         let got: JsonValue = serde_json::from_str(&self.client.send(request).await?.text().await?)?;

@@ -17,7 +17,6 @@ use serde_json::{Value as JsonValue, json};
 use types::Digest;
 use uuid::Uuid;
 
-use super::Context;
 use crate::{
     cli::{client::Client, output::Output},
     project::{Project, read_files},
@@ -105,7 +104,9 @@ impl Record {
                 self.files.push((CHANGES, kept.patch));
             }
             Ok(None) => {}
-            Err(error) => output.progress(&format!("  uncommitted changes are NOT kept: {:#}", anyhow::Error::from(error))),
+            Err(error) => {
+                output.progress(&format!("  uncommitted changes are NOT kept: {:#}", anyhow::Error::from(error)))
+            }
         }
         fs::remove_dir_all(subject.scratch.join("git")).ok();
     }

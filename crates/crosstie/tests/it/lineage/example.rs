@@ -88,7 +88,8 @@ impl Example {
 
     /// As if the record said another number than the run can make.
     pub(super) async fn another_number_is_told(&self, run: &Value) {
-        let metric = json!({ "run_id": run, "key": "auc", "value": 0.987, "timestamp": 9_999_999_999_999_i64, "step": 1 });
+        let metric =
+            json!({ "run_id": run, "key": "auc", "value": 0.987, "timestamp": 9_999_999_999_999_i64, "step": 1 });
         self.server.mlflow(Method::POST, "runs/log-metric", metric).await.unwrap();
         let output = self.crosstie(&["reproduce", "click-ranker/1"]);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
