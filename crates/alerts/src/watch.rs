@@ -27,10 +27,9 @@ use crate::{
 const LEASE: &str = "alerts";
 /// How often the watcher looks without being signalled.
 const EVERY: Wait = Wait::from_secs(1);
-/// How long the lease lasts without renewal: how long nobody watches after a process dies.
+/// How long the lease lasts without renewal: how long nobody watches after a process dies. It outlasts a pass, which takes
+/// at most as long as the slowest source may.
 const LEASE_TTL: Duration = Duration::from_secs(8);
-/// When it is renewed. A pass takes at most as long as the slowest source may; the lease outlasts both.
-const RENEW_AFTER: Wait = Wait::from_secs(2);
 /// How long resolved alerts are kept.
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
 
@@ -60,8 +59,7 @@ struct Watcher {
 
 impl Watcher {
     fn new(service: Service) -> Self {
-        let leader = Leader::new(LEASE, LEASE_TTL, RENEW_AFTER);
-        Self { service, leader, sending: outbox::Sending::default() }
+        Self { service, leader: Leader::new(LEASE, LEASE_TTL), sending: outbox::Sending::default() }
     }
 
     async fn pass(&mut self) {
@@ -74,6 +72,7 @@ impl Watcher {
             if let Error::Database(error) = &error
                 && self.leader.heed(error)
             {
+                tracing::warn!("another process is the alert watcher now");
                 self.sending.abort();
             }
         }

@@ -18,6 +18,7 @@ mod server;
 mod unbuilt;
 mod versions;
 mod web_client;
+mod webhooks;
 mod wire;
 
 use http::Method;
@@ -57,6 +58,7 @@ pub fn routes(state: &MlflowState) -> Vec<Route> {
         logged_models::routes,
         models::routes,
         versions::routes,
+        webhooks::routes,
     ] {
         for route in module(state) {
             routes.extend(PREFIXES.map(|prefix| route.also_at(format!("{prefix}/{}", route.path))));

@@ -4,6 +4,7 @@ mod environments;
 mod rooms;
 mod servers;
 mod status;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -80,6 +81,7 @@ impl App {
         services.releases.controller(&tasks);
         services.drift.watch(&tasks);
         services.alerts.watch(&tasks);
+        services.registry.deliver_webhooks(&tasks, services.metrics.clone());
         if !services.serving.wait_until_ready(LOADING).await {
             tracing::warn!("some versions are still being loaded");
         }
@@ -122,6 +124,7 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
         release::METRICS,
         drift::METRICS,
         alerts::METRICS,
+        registry::webhooks::METRICS,
     ])?;
     let database = Database::connect(&settings.database, tasks)
         .await
@@ -134,6 +137,7 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
     let registry_config =
         registry::Config { default_artifact_root: settings.default_artifact_root.clone(), working_folder };
     let registry = registry::Service::new(registry_config, database.clone(), artifacts.clone(), clock.clone());
+    let registry = webhooks::attach(registry, settings)?;
     registry.migrate().await?;
     let projects = Arc::new(ProjectStore::new(database.clone(), clock.clone(), settings.state.join("projects")));
     let store = features::online::open(&settings.online_store).await?;

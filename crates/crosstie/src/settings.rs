@@ -2,6 +2,7 @@
 //! by the laptop's defaults. The result is one value without options, so that wiring decides nothing.
 
 mod s3;
+mod webhooks;
 
 use std::{
     net::IpAddr,
@@ -12,6 +13,8 @@ use alerts::Routing;
 use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use webhooks::{WebhookFlags, WebhookSettings};
 
 /// `crosstie.yaml`: where the project's stores are and who may call. Targets (dev, staging, prod) override stores.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +117,9 @@ pub(crate) struct UpFlags {
     /// Written once everything answers: the addresses, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Webhooks.
+    #[command(flatten)]
+    pub(crate) webhooks: WebhookFlags,
 }
 
 /// Where MLflow's web client is taken from.
@@ -161,6 +167,8 @@ pub(crate) struct Settings {
     pub(crate) require_token: bool,
     /// Where alerts are sent.
     pub(crate) alerts: Routing,
+    /// How the registry's webhooks behave.
+    pub(crate) webhooks: WebhookSettings,
     /// Where to write the addresses.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -191,6 +199,7 @@ impl Settings {
             mlflow_ui: flags.mlflow_ui.as_ref().or(project.mlflow_ui.as_ref()).map(|said| WebClient::parse(dir, said)),
             require_token: project.require_token,
             alerts: project.alerts.clone(),
+            webhooks: WebhookSettings::resolve(flags.webhooks)?,
             ready_file: flags.ready_file,
             state,
         };

@@ -6,7 +6,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
-    io::Write as _,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -95,11 +96,28 @@ pub(crate) fn running(path: &Path) -> Option<Running> {
 /// # Errors
 /// When the folder cannot be written.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    write(path, content, 0o666)
+}
+
+/// The same, for its owner's eyes alone.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    write(path, content, 0o600)
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().context("a file name is needed")?.to_string_lossy();
     let partial = dir.join(format!(".{name}.{}", std::process::id()));
     let write = || -> std::io::Result<()> {
-        let mut file = File::create(&partial)?;
+        // Left by a process of the same id that was killed: its mode may be another.
+        fs::remove_file(&partial).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = File::options().write(true).create_new(true).mode(mode).open(&partial)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&partial, path)

@@ -1,7 +1,4 @@
-//! Being the only process that does something: taking a lease, and keeping it while it works.
-//!
-//! The decision to act is not taken here: whoever leads commits each of its writes with
-//! [`Transaction::check_fence`](crate::Transaction::check_fence) and the epoch that [`Leader::lead`] answered.
+//! Being the only process that does something, under a lease.
 
 use std::time::Duration as Wait;
 
@@ -9,15 +6,14 @@ use tokio::time::Instant;
 use types::Duration;
 use uuid::Uuid;
 
-use crate::{Database, Error, Lease, Result};
+use crate::{Database, Error, Lease};
 
-/// One process's part in a lease.
+/// One process's part in a lease: it takes the lease when it can, and keeps it while it asks.
 #[derive(Debug)]
 pub struct Leader {
     name: &'static str,
-    holder: String,
     ttl: Duration,
-    renew_after: Wait,
+    holder: String,
     held: Option<Held>,
 }
 
@@ -28,22 +24,22 @@ struct Held {
 }
 
 impl Leader {
-    /// A process that wants the lease `name`. It lasts for `ttl` without renewal, which is how long nobody leads after
-    /// a process dies, and is renewed by the first [`Leader::lead`] that comes `renew_after` after the last renewal.
+    /// A process that wants the lease `name`, which lasts `ttl` without renewal: for so long nobody leads after the
+    /// leader's death.
     #[must_use]
-    pub fn new(name: &'static str, ttl: Duration, renew_after: Wait) -> Self {
-        Self { name, holder: Uuid::new_v4().to_string(), ttl, renew_after, held: None }
+    pub fn new(name: &'static str, ttl: Duration) -> Self {
+        Self { name, ttl, holder: Uuid::new_v4().to_string(), held: None }
     }
 
     /// Takes or keeps the lease. Answers its epoch, if this process has it.
     ///
     /// # Errors
-    /// [`Error::Fenced`] when another process has taken over, which [`Leader::heed`] wants to hear of; or when the
-    /// database cannot be asked.
-    pub async fn lead(&mut self, database: &Database) -> Result<Option<i64>> {
+    /// When the database is away, or another process has taken the lease.
+    pub async fn lead(&mut self, database: &Database) -> Result<Option<i64>, Error> {
+        // Renewed when a quarter has gone: three attempts fit before it ends.
+        let renew_after = Wait::from_micros(u64::try_from(self.ttl.as_micros()).unwrap_or(0)) / 4;
         if let Some(held) = &mut self.held {
-            if held.renewed.elapsed() >= self.renew_after {
-                // Before it was asked for, not after: the lease must not seem to last longer than it does.
+            if held.renewed.elapsed() >= renew_after {
                 let renewed = Instant::now();
                 held.lease = database.renew_lease(&held.lease, self.ttl).await?;
                 held.renewed = renewed;
@@ -56,23 +52,22 @@ impl Leader {
         Ok(self.held.as_ref().map(|held| held.lease.epoch))
     }
 
-    /// Whether this process believes that it leads.
+    /// Whether this process has the lease, as far as it knows.
     #[must_use]
-    pub const fn leads(&self) -> bool {
+    pub fn leads(&self) -> bool {
         self.held.is_some()
     }
 
-    /// Believes that another process leads, if `error` says so, and answers whether it does.
+    /// Believes that another process has it, if `error` says so, and answers whether it does.
     pub fn heed(&mut self, error: &Error) -> bool {
         let fenced = matches!(error, Error::Fenced { .. });
         if fenced {
-            tracing::warn!(lease = self.name, "another process has the lease now");
             self.held = None;
         }
         fenced
     }
 
-    /// Gives the lease back, so that another need not wait for its end.
+    /// Gives the lease back.
     pub async fn stop(&mut self, database: &Database) {
         if let Some(held) = self.held.take()
             && let Err(error) = database.release_lease(&held.lease).await

@@ -33,10 +33,8 @@ const REST: u32 = 9;
 const LONGEST_REST: Wait = Wait::from_secs(3);
 /// The lease under which one process looks.
 pub(crate) const LEASE: &str = "drift";
-/// How long the leases last without renewal.
+/// How long a lease of this crate lasts without renewal: longer than a slow look.
 const LEASE_TTL: Duration = Duration::from_secs(15);
-/// When they are renewed: three attempts fit before they end.
-const RENEW_AFTER: Wait = Wait::from_secs(4);
 
 /// Starts the watchers of this process.
 pub(crate) fn spawn(service: &Service, tasks: &Tasks) {
@@ -70,7 +68,7 @@ impl Watcher {
     pub(crate) fn new(service: Service) -> Self {
         Self {
             service,
-            leader: leader(LEASE),
+            leader: Leader::new(LEASE, LEASE_TTL),
             open: BTreeMap::new(),
             without: HashMap::new(),
             gauged: HashSet::new(),
@@ -122,11 +120,6 @@ impl Watcher {
     async fn stop(&mut self) {
         self.leader.stop(&self.service.inner.database).await;
     }
-}
-
-/// This process's part in a lease.
-fn leader(lease: &'static str) -> Leader {
-    Leader::new(lease, LEASE_TTL, RENEW_AFTER)
 }
 
 /// How long nothing is looked at after a look that took `took`.

@@ -6,6 +6,7 @@ use crate::{
     Mutation, Service, Version,
     error::{Error, Result},
     models, repo, rules, versions,
+    webhooks::change::{self, Change},
 };
 
 impl Service {
@@ -19,7 +20,7 @@ impl Service {
         rules::check_alias_free(alias)?;
         let version = ModelVersion::new(model, rules::version_number(version)?);
         self.permit(by, &Mutation::SetAlias { version: version.clone(), alias: alias.to_owned() }).await?;
-        self.project_alias(&version, alias).await
+        self.point_alias(&version, alias, true).await
     }
 
     /// Points an alias to a version without asking governance: a release's own projection of what it decided.
@@ -27,14 +28,24 @@ impl Service {
     /// # Errors
     /// When there is no such version.
     pub async fn project_alias(&self, version: &ModelVersion, alias: &str) -> Result<()> {
-        let (version, alias) = (version.clone(), alias.to_owned());
-        self.database
-            .write(async move |tx| {
-                let name = version.model.as_str();
-                versions::required(tx, name, version.version).await?;
-                repo::models::set_alias(tx, name, &alias, version.version).await
-            })
-            .await
+        self.point_alias(version, alias, false).await
+    }
+
+    /// Points an alias to a version. It is told again that it points to where it did, if that was asked for.
+    async fn point_alias(&self, version: &ModelVersion, alias: &str, tell_again: bool) -> Result<()> {
+        let (version, alias, at) = (version.clone(), alias.to_owned(), self.clock.now());
+        self.write_and_tell(async move |tx| {
+            let name = version.model.as_str();
+            versions::required(tx, name, version.version).await?;
+            let before = repo::models::version_of_alias(tx, name, &alias).await?;
+            repo::models::set_alias(tx, name, &alias, version.version).await?;
+            if before == Some(version.version) && !tell_again {
+                return Ok(());
+            }
+            let number = version.version.to_string();
+            change::record(tx, &Change::Alias { name, alias: &alias, version: Some(&number) }, at).await
+        })
+        .await
     }
 
     /// Removes an alias, if it is there.
@@ -45,11 +56,12 @@ impl Service {
         let model = models::parse_name(name)?;
         rules::check_alias(alias)?;
         self.permit(by, &Mutation::DeleteAlias { model: model.clone(), alias: alias.to_owned() }).await?;
-        let alias = alias.to_owned();
-        self.database
-            .write(async move |tx| {
-                models::required(tx, model.as_str()).await?;
-                repo::models::delete_alias(tx, model.as_str(), &alias).await
+        let (alias, at) = (alias.to_owned(), self.clock.now());
+        self.write_and_tell(async move |tx| {
+                let name = model.as_str();
+                models::required(tx, name).await?;
+                repo::models::delete_alias(tx, name, &alias).await?;
+                change::record(tx, &Change::Alias { name, alias: &alias, version: None }, at).await
             })
             .await
     }

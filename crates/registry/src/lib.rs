@@ -39,6 +39,7 @@ mod tags;
 mod unread;
 mod version_search;
 mod versions;
+pub mod webhooks;
 
 pub use artifact_records::ArtifactRecord;
 pub use bulk_history::{BulkHistoryRequest, SampledHistoryRequest};

@@ -10,6 +10,7 @@ use crate::{
     page, repo,
     repo::sql::Sql,
     rules::{self, python_repr},
+    webhooks::change::{self, Change},
 };
 
 /// The tag that makes a registered model a prompt.
@@ -63,13 +64,15 @@ impl Service {
             tags,
             aliases: Vec::new(),
         };
-        self.database
-            .write(async move |tx| {
+        let at = self.clock.now();
+        self.write_and_tell(async move |tx| {
                 if !repo::models::insert(tx, &model).await? {
                     let existing = required(tx, &model.name).await?;
                     return Err(taken(&model.name, is_prompt(&existing.tags), is_prompt(&model.tags)));
                 }
                 repo::models::set_tags(tx, &model.name, &model.tags).await?;
+                let (name, description) = (&model.name, model.description.as_deref().unwrap_or_default());
+                change::record(tx, &Change::Model { name, description, tags: &model.tags }, at).await?;
                 required(tx, &model.name).await
             })
             .await
@@ -166,11 +169,12 @@ impl Service {
     pub async fn set_model_tag(&self, name: &str, tag: KeyValue) -> Result<()> {
         rules::check_model_name(name, "name")?;
         rules::check_registry_tag(&tag.key, &tag.value)?;
-        let name = name.to_owned();
-        self.database
-            .write(async move |tx| {
+        let (name, at) = (name.to_owned(), self.clock.now());
+        self.write_and_tell(async move |tx| {
                 required(tx, &name).await?;
-                repo::models::set_tags(tx, &name, std::slice::from_ref(&tag)).await
+                repo::models::set_tags(tx, &name, std::slice::from_ref(&tag)).await?;
+                let change = Change::ModelTag { name: &name, key: &tag.key, value: Some(&tag.value) };
+                change::record(tx, &change, at).await
             })
             .await
     }
@@ -182,11 +186,11 @@ impl Service {
     pub async fn delete_model_tag(&self, name: &str, key: &str) -> Result<()> {
         rules::check_model_name(name, "name")?;
         rules::check_key(key, "key")?;
-        let (name, key) = (name.to_owned(), key.to_owned());
-        self.database
-            .write(async move |tx| {
+        let (name, key, at) = (name.to_owned(), key.to_owned(), self.clock.now());
+        self.write_and_tell(async move |tx| {
                 required(tx, &name).await?;
-                repo::models::delete_tag(tx, &name, &key).await
+                repo::models::delete_tag(tx, &name, &key).await?;
+                change::record(tx, &Change::ModelTag { name: &name, key: &key, value: None }, at).await
             })
             .await
     }

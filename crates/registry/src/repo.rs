@@ -9,10 +9,12 @@ pub(crate) mod lineage;
 pub(crate) mod logged_models;
 pub(crate) mod metrics;
 pub(crate) mod models;
+pub(crate) mod outbox;
 pub(crate) mod runs;
 pub(crate) mod sql;
 pub(crate) mod unread;
 pub(crate) mod versions;
+pub(crate) mod webhooks;
 
 use std::collections::HashMap;
 

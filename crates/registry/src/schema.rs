@@ -37,6 +37,13 @@ const MIGRATIONS: &[Migration] = &[
     },
 ];
 
+/// Crosstie's tables of webhooks, which have versions of their own.
+const WEBHOOK_MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    sqlite: include_str!("ddl/crosstie_webhooks.sql"),
+    postgres: include_str!("ddl/crosstie_webhooks.sql"),
+}];
+
 /// Makes or accepts MLflow's tables, then makes Crosstie's.
 pub(crate) async fn migrate(database: &Database, artifact_root: &str, now: i64) -> Result<()> {
     let artifact_location = storage::append(artifact_root, "0");
@@ -55,7 +62,8 @@ pub(crate) async fn migrate(database: &Database, artifact_root: &str, now: i64) 
         }
     }
     database.write(async move |tx| ensure_default_experiment(tx, &artifact_location, now).await).await?;
-    Ok(database.migrate("registry", MIGRATIONS).await?)
+    database.migrate("registry", MIGRATIONS).await?;
+    Ok(database.migrate("webhooks", WEBHOOK_MIGRATIONS).await?)
 }
 
 async fn is_present(database: &Database) -> Result<bool> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use artifacts::Store;
-use database::{Database, Dialect};
+use database::{Database, Dialect, Transaction};
 use runtime::SharedClock;
 use types::Principal;
 
@@ -16,6 +16,7 @@ use crate::{
     governance::{Governance, Mutation, Ungoverned},
     lineage::{Deployments, Unreleased},
     schema, storage,
+    webhooks::{self, Outgoing},
 };
 
 /// Settings of the registry.
@@ -40,18 +41,19 @@ pub struct Service {
     pub(crate) database: Database,
     pub(crate) artifacts: Store,
     pub(crate) writing: Arc<Writing>,
-    clock: SharedClock,
+    pub(crate) clock: SharedClock,
     governance: Arc<dyn Governance>,
     pub(crate) deployments: Arc<dyn Deployments>,
+    pub(crate) webhooks: Arc<Outgoing>,
 }
 
 impl Service {
     /// The registry in `database`, with artifacts in `artifacts`; nobody protects what serves yet.
     #[must_use]
     pub fn new(config: Config, database: Database, artifacts: Store, clock: SharedClock) -> Self {
-        let (writing, governance) = (Arc::default(), Arc::new(Ungoverned));
+        let (writing, governance, webhooks) = (Arc::default(), Arc::new(Ungoverned), Arc::new(Outgoing::muted()));
         let deployments = Arc::new(Unreleased);
-        Self { config: Arc::new(config), database, artifacts, writing, clock, governance, deployments }
+        Self { config: Arc::new(config), database, artifacts, writing, clock, governance, deployments, webhooks }
     }
 
     /// The same registry, asking `governance` before anything that could move or unpin what serves.
@@ -64,6 +66,12 @@ impl Service {
     #[must_use]
     pub fn with_deployments(self, deployments: Arc<dyn Deployments>) -> Self {
         Self { deployments, ..self }
+    }
+
+    /// The same registry, with this way for webhooks to leave.
+    #[must_use]
+    pub fn with_webhooks(self, config: webhooks::Config, sender: Arc<dyn webhooks::Sender>) -> Self {
+        Self { webhooks: Arc::new(Outgoing::new(config, sender)), ..self }
     }
 
     /// Makes MLflow's tables if there are none, and Crosstie's own. Safe when several processes start at once.
@@ -91,6 +99,17 @@ impl Service {
 
     pub(crate) fn dialect(&self) -> Dialect {
         self.database.dialect()
+    }
+
+    /// A write that records for webhooks what it changes.
+    pub(crate) async fn write_and_tell<F, T>(&self, closure: F) -> Result<T>
+    where
+        F: AsyncFn(&mut Transaction) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let answer = self.database.write(closure).await?;
+        self.webhooks.signal.notify();
+        Ok(answer)
     }
 
     /// Asks whether `principal` may make `mutation`.

@@ -11,6 +11,7 @@ use crate::{
     logged_models, models, repo, rules,
     sources::{self, Resolved},
     storage,
+    webhooks::change::{self, Change},
 };
 
 /// The logged model's tag that lists the versions made from it.
@@ -68,10 +69,10 @@ impl Service {
         for tag in &new.tags {
             rules::check_registry_tag(&tag.key, &tag.value)?;
         }
-        let (by, now) = (by.clone(), self.now());
+        check_description(&new.description)?;
+        let (by, now, at) = (by.clone(), self.now(), self.clock.now());
         let made = self
-            .database
-            .write(async move |tx| {
+            .write_and_tell(async move |tx| {
                 models::required(tx, &new.name).await?;
                 let resolved = resolve_source(tx, &new).await?;
                 let version = Version {
@@ -97,6 +98,7 @@ impl Service {
                 if let Some(model_id) = &resolved.model_id {
                     list_on_logged_model(tx, model_id, &version).await?;
                 }
+                change::record(tx, &Change::Version { version: &version, tags: &new.tags }, at).await?;
                 required(tx, &version.name, version.version).await
             })
             .await?;
@@ -160,11 +162,12 @@ impl Service {
         rules::check_model_name(name, "name")?;
         let version = rules::version_number(version)?;
         rules::check_registry_tag(&tag.key, &tag.value)?;
-        let name = name.to_owned();
-        self.database
-            .write(async move |tx| {
+        let (name, at) = (name.to_owned(), self.clock.now());
+        self.write_and_tell(async move |tx| {
                 required(tx, &name, version).await?;
-                repo::versions::set_tags(tx, &name, version, std::slice::from_ref(&tag)).await
+                repo::versions::set_tags(tx, &name, version, std::slice::from_ref(&tag)).await?;
+                let (version, value) = (&version.to_string(), Some(tag.value.as_str()));
+                change::record(tx, &Change::VersionTag { name: &name, version, key: &tag.key, value }, at).await
             })
             .await
     }
@@ -177,11 +180,12 @@ impl Service {
         rules::check_model_name(name, "name")?;
         let version = rules::version_number(version)?;
         rules::check_key(key, "key")?;
-        let (name, key) = (name.to_owned(), key.to_owned());
-        self.database
-            .write(async move |tx| {
+        let (name, key, at) = (name.to_owned(), key.to_owned(), self.clock.now());
+        self.write_and_tell(async move |tx| {
                 required(tx, &name, version).await?;
-                repo::versions::delete_tag(tx, &name, version, &key).await
+                repo::versions::delete_tag(tx, &name, version, &key).await?;
+                let version = &version.to_string();
+                change::record(tx, &Change::VersionTag { name: &name, version, key: &key, value: None }, at).await
             })
             .await
     }

@@ -32,8 +32,6 @@ use gates::Job;
 const EVERY: Wait = Wait::from_secs(1);
 /// How long the lease lasts without renewal: how long nobody decides after a controller dies.
 const LEASE_TTL: Duration = Duration::from_secs(5);
-/// When it is renewed: three attempts fit before it ends.
-const RENEW_AFTER: Wait = Wait::from_millis(1_500);
 /// How often what nobody needs any more is removed.
 const TIDY_EVERY: Wait = Wait::from_secs(600);
 /// For how long what gateways said and counted is kept.
@@ -78,7 +76,7 @@ impl Controller {
     /// A controller that does nothing by itself.
     #[must_use]
     pub fn new(service: Service, tasks: Tasks) -> Self {
-        let leader = Leader::new(LEASE, LEASE_TTL, RENEW_AFTER);
+        let leader = Leader::new(LEASE, LEASE_TTL);
         Self { service, tasks, leader, jobs: HashMap::new(), tidied: None }
     }
 

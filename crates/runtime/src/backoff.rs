@@ -28,6 +28,13 @@ impl Backoff {
         ceiling.mul_f64(fastrand::f64())
     }
 
+    /// The wait after attempt number `attempts`, counted from 0, for those that keep only how often they tried.
+    #[must_use]
+    pub fn after(attempts: u32, first: Duration, max: Duration) -> Duration {
+        // 2^16 times any first wait is beyond every maximum that makes sense.
+        Self::new(first.saturating_mul(2_u32.saturating_pow(attempts.min(16))), max).next()
+    }
+
     /// Starts over, after a success.
     pub fn reset(&mut self) {
         self.ceiling = self.first.min(self.max);

@@ -3,6 +3,7 @@
 //! Everything that outlives a request is spawned through [`Tasks`], so that it has a name, is seen when it dies, and
 //! stops within a deadline. Nothing here knows what the tasks do.
 
+mod attempts;
 mod backoff;
 mod blocking;
 mod clock;
@@ -13,6 +14,7 @@ mod tasks;
 pub mod testing;
 pub mod tls;
 
+pub use attempts::Attempts;
 pub use backoff::Backoff;
 pub use blocking::blocking;
 pub use clock::{Clock, SharedClock, SystemClock};

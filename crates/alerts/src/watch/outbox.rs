@@ -4,16 +4,9 @@
 //! before it is accepted or given up. Messages about different subjects do not wait for each other, and a receiver that
 //! hangs holds up no other.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration as Wait,
-};
+use std::{collections::HashSet, time::Duration as Wait};
 
-use runtime::Backoff;
-use tokio::{
-    task::{AbortHandle, JoinSet},
-    time::timeout,
-};
+use runtime::{Attempts, Backoff};
 use types::{Duration, Timestamp};
 
 use super::LEASE;
@@ -38,32 +31,27 @@ const LAST_WAIT: Wait = Wait::from_secs(2);
 /// Messages on their way. Dropping it abandons the attempts, not the messages.
 #[derive(Debug, Default)]
 pub(super) struct Sending {
-    tasks: JoinSet<()>,
-    on_their_way: HashMap<i64, (String, AbortHandle)>,
+    attempts: Attempts<i64>,
 }
 
 impl Sending {
     /// Sends what is due.
     pub(super) async fn step(&mut self, service: &Service, epoch: i64) -> Result<(), Error> {
-        // Before reading, not after: an attempt that ends meanwhile has changed what is about to be read.
-        while self.tasks.try_join_next().is_some() {}
-        self.on_their_way.retain(|_, (_, attempt)| !attempt.is_finished());
+        self.attempts.settle();
         let open = service.inner.database.read(async |tx| outbox::open(tx).await).await?;
         service.inner.metrics.set(&UNDELIVERED, &[], open.len() as f64);
         let now = service.inner.clock.now();
         for message in first_of_each_subject(&open) {
-            if self.on_their_way.contains_key(&message.number) || !is_due(message.next_attempt_at, now) {
+            if self.attempts.has(&message.number) || !is_due(message.next_attempt_at, now) {
                 continue;
             }
             let Some(receiver) = service.inner.config.routing.receiver(&message.route) else {
                 abandon(service, message.number, epoch, "its receiver is no route any more").await?;
                 continue;
             };
-            let busy = self.on_their_way.values().filter(|(route, _)| *route == message.route).count();
-            if busy < MOST_PER_RECEIVER {
+            if self.attempts.in_lane(&message.route) < MOST_PER_RECEIVER {
                 let attempt = attempt(service.clone(), message.clone(), receiver.clone(), epoch);
-                let handle = self.tasks.spawn(attempt);
-                self.on_their_way.insert(message.number, (message.route.clone(), handle));
+                self.attempts.begin(message.number, &message.route, attempt);
             }
         }
         Ok(())
@@ -71,16 +59,13 @@ impl Sending {
 
     /// Stops all attempts.
     pub(super) fn abort(&mut self) {
-        self.tasks.abort_all();
-        self.on_their_way.clear();
+        self.attempts.abort();
     }
 
     /// Lets attempts come to their end, for a short time.
     pub(super) async fn finish(&mut self) {
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(LAST_WAIT, ended).await.is_err() {
+        if !self.attempts.finish(LAST_WAIT).await {
             tracing::debug!("messages that are on their way are sent again after the restart");
-            self.abort();
         }
     }
 }
@@ -144,8 +129,7 @@ async fn try_attempt(service: &Service, message: &Open, receiver: &WebhookUrl, e
 
 /// How long to wait after attempt number `attempts`, counted from 0.
 fn wait_after(attempts: u32) -> Duration {
-    let ceiling = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempts.min(16)));
-    let wait = Backoff::new(ceiling, LONGEST_WAIT).next();
+    let wait = Backoff::after(attempts, FIRST_WAIT, LONGEST_WAIT);
     Duration::from_micros(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
 }
 

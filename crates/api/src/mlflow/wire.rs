@@ -2,6 +2,7 @@
 
 use registry::{
     Alias, DatasetInput, Experiment, FileInfo, KeyValue, LoggedModel, Metric, RegisteredModel, Run, RunInfo, Version,
+    webhooks::{Event, Webhook},
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -179,6 +180,23 @@ pub(super) fn version(version: &Version) -> Json {
         .list("tags", &version.tags, key_value)
         .maybe("run_link", version.run_link.clone())
         .list("aliases", &version.aliases, |alias| Json::from(alias.clone()))
+        .json()
+}
+
+pub(super) fn webhook(webhook: &Webhook) -> Json {
+    let event = |event: &Event| {
+        let (entity, action) = (event.entity().as_str(), event.action().as_str());
+        json!({ "entity": entity.to_ascii_uppercase(), "action": action.to_ascii_uppercase() })
+    };
+    Object::default()
+        .with("webhook_id", webhook.id.clone())
+        .with("name", webhook.name.clone())
+        .maybe("description", webhook.description.clone().filter(|text| !text.is_empty()))
+        .with("url", webhook.url.clone())
+        .list("events", &webhook.events, event)
+        .with("status", webhook.status.as_str())
+        .maybe("creation_timestamp", webhook.created)
+        .maybe("last_updated_timestamp", webhook.updated)
         .json()
 }
 

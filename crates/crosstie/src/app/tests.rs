@@ -9,6 +9,7 @@ use alerts::Routing;
 use api::routes::{Access, Route};
 
 use super::*;
+use crate::settings::WebhookSettings;
 
 /// Routes that anyone may call from anywhere: whether the server lives, and which version it is.
 const OPEN: &[&str] = &[
@@ -36,6 +37,13 @@ fn settings(dir: &Path) -> Settings {
         mlflow_ui: None,
         require_token: false,
         alerts: Routing::default(),
+        webhooks: WebhookSettings {
+            key: None,
+            schemes: vec!["https".to_owned()],
+            private_addresses: false,
+            timeout: Duration::from_secs(30),
+            retries: 3,
+        },
         ready_file: None,
         state,
     }

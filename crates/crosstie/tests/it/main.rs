@@ -14,4 +14,6 @@ mod mlflow_ui;
 mod program;
 mod project_files;
 mod starting;
+mod stock_client;
+mod webhooks;
 mod workflows;

@@ -13,7 +13,7 @@ use telemetry::Metrics;
 use tokio::{sync::Mutex, time::Instant};
 use types::{Duration, ModelName};
 
-use super::{by_model, leader};
+use super::{LEASE_TTL, by_model};
 use crate::{
     Error, KpiRow, Service, WatchedModel,
     kpi::{self, Counted},
@@ -59,7 +59,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     pub(crate) fn new(service: Service) -> Self {
-        Self { service, leader: leader(LEASE), count_after: HashMap::new(), shown: HashMap::new() }
+        Self { service, leader: Leader::new(LEASE, LEASE_TTL), count_after: HashMap::new(), shown: HashMap::new() }
     }
 
     async fn pass(&mut self) {

@@ -7,6 +7,7 @@ use database::{Row, Transaction, params};
 use crate::{
     Alias, KeyValue, RegisteredModel,
     error::Result,
+    models::PROMPT_TAG,
     repo::{distinct, insert_rows, key_values, select_in, versions},
 };
 
@@ -137,6 +138,14 @@ pub(crate) async fn version_of_alias(tx: &mut Transaction, name: &str, alias: &s
         WHERE workspace = 'default' AND name = $1 AND alias = $2";
     let row = tx.row(select, params![name, alias]).await?;
     Ok(row.map(|row| row.get("version")).transpose()?)
+}
+
+/// Whether the registered model of that name is a prompt.
+pub(crate) async fn is_prompt(tx: &mut Transaction, name: &str) -> Result<bool> {
+    let select = "SELECT value FROM registered_model_tags WHERE workspace = 'default' AND name = $1 AND key = $2";
+    let row = tx.row(select, params![name, PROMPT_TAG]).await?;
+    let value: Option<String> = row.map(|row| row.get("value")).transpose()?.flatten();
+    Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
 }
 
 /// The version that `alias` points to, for each model that has it.

@@ -11,3 +11,4 @@ mod models;
 mod opens;
 mod runs;
 mod schema;
+mod webhooks;
