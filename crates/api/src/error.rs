@@ -42,7 +42,7 @@ impl Error {
     /// From a service's error: its message for the client, its chain for the log if the failure is ours.
     #[must_use]
     pub fn of(kind: ErrorKind, error: &dyn StdError) -> Self {
-        if matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) {
+        if matches!(kind, ErrorKind::Internal | ErrorKind::OutOfSpace | ErrorKind::Unavailable) {
             tracing::error!(error = %chain(error), "request failed");
         }
         Self::new(kind, error.to_string())
@@ -72,6 +72,7 @@ pub const fn http_status(kind: ErrorKind) -> StatusCode {
         ErrorKind::AlreadyExists | ErrorKind::Conflict => StatusCode::CONFLICT,
         ErrorKind::FailedPrecondition => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::OutOfSpace => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Unimplemented => StatusCode::NOT_IMPLEMENTED,
@@ -90,7 +91,7 @@ pub const fn grpc_code(kind: ErrorKind) -> tonic::Code {
         ErrorKind::AlreadyExists => tonic::Code::AlreadyExists,
         ErrorKind::FailedPrecondition => tonic::Code::FailedPrecondition,
         ErrorKind::Conflict => tonic::Code::Aborted,
-        ErrorKind::ResourceExhausted => tonic::Code::ResourceExhausted,
+        ErrorKind::ResourceExhausted | ErrorKind::OutOfSpace => tonic::Code::ResourceExhausted,
         ErrorKind::Unavailable => tonic::Code::Unavailable,
         ErrorKind::DeadlineExceeded => tonic::Code::DeadlineExceeded,
         ErrorKind::Unimplemented => tonic::Code::Unimplemented,
@@ -110,6 +111,8 @@ pub const fn mlflow_code(kind: ErrorKind) -> (&'static str, StatusCode) {
         ErrorKind::FailedPrecondition => ("INVALID_STATE", StatusCode::INTERNAL_SERVER_ERROR),
         ErrorKind::Conflict => ("RESOURCE_CONFLICT", StatusCode::CONFLICT),
         ErrorKind::ResourceExhausted => ("RESOURCE_LIMIT_EXCEEDED", StatusCode::TOO_MANY_REQUESTS),
+        // Not 429, which clients take for a hint to be slower and try again for minutes.
+        ErrorKind::OutOfSpace => ("RESOURCE_EXHAUSTED", StatusCode::INSUFFICIENT_STORAGE),
         ErrorKind::Unavailable => ("TEMPORARILY_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
         ErrorKind::DeadlineExceeded => ("DEADLINE_EXCEEDED", StatusCode::GATEWAY_TIMEOUT),
         ErrorKind::Unimplemented => ("NOT_IMPLEMENTED", StatusCode::NOT_IMPLEMENTED),
@@ -144,6 +147,7 @@ const fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::FailedPrecondition => "failed_precondition",
         ErrorKind::Conflict => "conflict",
         ErrorKind::ResourceExhausted => "resource_exhausted",
+        ErrorKind::OutOfSpace => "out_of_space",
         ErrorKind::Unavailable => "unavailable",
         ErrorKind::DeadlineExceeded => "deadline_exceeded",
         ErrorKind::Unimplemented => "unimplemented",

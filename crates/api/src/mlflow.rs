@@ -7,6 +7,7 @@
 mod artifacts;
 mod charts;
 mod direct;
+pub mod elsewhere;
 mod experiments;
 mod fields;
 mod graphql;

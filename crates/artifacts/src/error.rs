@@ -86,6 +86,17 @@ pub enum Error {
         #[source]
         source: Box<object_store::Error>,
     },
+    /// The disk is full, or the file would be larger than it may be.
+    #[error(
+        "there is no room for artifact '{path}', so nothing was stored: free some space in the artifact store, and try again"
+    )]
+    Full {
+        /// The path.
+        path: ArtifactPath,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The file system refused.
     #[error("cannot {action} artifact '{path}'")]
     Io {
@@ -111,6 +122,7 @@ impl Error {
             | Self::Parts { .. }
             | Self::Interrupted { .. } => ErrorKind::InvalidArgument,
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Full { .. } => ErrorKind::OutOfSpace,
             Self::NoBucket { .. } | Self::Root { .. } | Self::Io { .. } => ErrorKind::Internal,
             Self::S3 { source, .. } if is_refusal(source) => ErrorKind::Internal,
             Self::S3 { .. } => ErrorKind::Unavailable,
@@ -137,7 +149,13 @@ impl Error {
                 | io::ErrorKind::NotADirectory
                 | io::ErrorKind::DirectoryNotEmpty
         );
-        if source.kind() == io::ErrorKind::NotFound {
+        let full = matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        if full {
+            Self::Full { path, source }
+        } else if source.kind() == io::ErrorKind::NotFound {
             Self::NotFound { path }
         } else if unfit {
             Self::InvalidPath { path: path.to_string() }

@@ -26,7 +26,7 @@ impl Failure {
     }
 
     fn of(kind: ErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
-        if matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) {
+        if matches!(kind, ErrorKind::Internal | ErrorKind::OutOfSpace | ErrorKind::Unavailable) {
             tracing::error!(error, "a page of the console cannot be shown");
         }
         Self { kind, message: error.to_string() }
@@ -43,6 +43,7 @@ impl IntoResponse for Failure {
             ErrorKind::Unavailable
             | ErrorKind::DeadlineExceeded
             | ErrorKind::ResourceExhausted
+            | ErrorKind::OutOfSpace
             | ErrorKind::Conflict => (StatusCode::SERVICE_UNAVAILABLE, "Not now"),
             ErrorKind::AlreadyExists
             | ErrorKind::FailedPrecondition

@@ -19,3 +19,4 @@ pub(crate) mod prediction_sink;
 pub(crate) mod projects;
 pub(crate) mod shadows;
 pub(crate) mod traffic_control;
+pub(crate) mod upstream;

@@ -9,13 +9,18 @@ mod webhooks;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use api::mlflow::elsewhere::Upstream;
 use artifacts::Store;
 use database::Database;
+use remote_mlflow::RemoteMlflow;
 use runtime::{SharedClock, Signal, SystemClock, Tasks};
 use telemetry::Metrics;
 
 use crate::{
-    adapters::{definitions::VersionDefinitions, explanations::Explainer, projects::Applied},
+    adapters::{
+        definitions::VersionDefinitions, explanations::Explainer, plan_source::PRODUCTION, projects::Applied,
+        upstream::Through,
+    },
     project::{Project, ProjectStore, repo},
     settings::Settings,
     state_dir::Addresses,
@@ -44,6 +49,8 @@ pub(super) struct Services {
     identity: identity::Service,
     /// As the API sees it: with what serves protected.
     registry: registry::Service,
+    /// Who answers MLflow's routes, if the registry is elsewhere.
+    upstream: Option<Arc<dyn Upstream>>,
     artifacts: Store,
     features: features::Service,
     serving: serving::Service,
@@ -139,6 +146,16 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
     let registry = registry::Service::new(registry_config, database.clone(), artifacts.clone(), clock.clone());
     let registry = webhooks::attach(registry, settings)?;
     registry.migrate().await?;
+    let remote = settings.registry.as_ref().map(|remote| {
+        RemoteMlflow::new(remote.address.clone(), &remote.credentials)
+            .map(|client| (remote.address.to_string(), client))
+    });
+    let remote = remote.transpose()?;
+    let registry = match &remote {
+        Some((_, client)) => registry.with_origin(Arc::new(client.clone())),
+        None => registry,
+    };
+    registry.watch_elsewhere(PRODUCTION, tasks);
     let projects = Arc::new(ProjectStore::new(database.clone(), clock.clone(), settings.state.join("projects")));
     let store = features::online::open(&settings.online_store).await?;
     let feature_config = features::Config { project_dir: settings.dir.clone() };
@@ -160,6 +177,7 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
         artifacts,
         identity,
         registry,
+        upstream: remote.map(|(address, remote)| Arc::new(Through { remote, address }) as _),
         projects,
         features,
         log,

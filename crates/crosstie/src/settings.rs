@@ -1,6 +1,7 @@
 //! What `crosstie up` is told: by flags, by environment (clap reads both), by `crosstie.yaml`, and where nothing is said
 //! by the laptop's defaults. The result is one value without options, so that wiring decides nothing.
 
+mod remote;
 mod s3;
 mod webhooks;
 
@@ -10,10 +11,11 @@ use std::{
 };
 
 use alerts::Routing;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use remote::{RemoteRegistry, TrackingVariables};
 pub(crate) use webhooks::{WebhookFlags, WebhookSettings};
 
 /// `crosstie.yaml`: where the project's stores are and who may call. Targets (dev, staging, prod) override stores.
@@ -72,6 +74,9 @@ pub(crate) struct Stores {
     /// `file:DIR` or `s3://BUCKET/PREFIX`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) artifacts: Option<String>,
+    /// `mlflow+https://HOST`: an MLflow server whose registry it is. Absent, the registry is this server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<String>,
     /// `redb:FILE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) online_store: Option<String>,
@@ -101,6 +106,12 @@ pub(crate) struct UpFlags {
     /// The artifact store: file:DIR or s3://BUCKET/PREFIX. S3's keys, region and endpoint are taken from AWS_* variables.
     #[arg(long, value_name = "URI", env = "CROSSTIE_ARTIFACTS", alias = "artifacts-destination")]
     pub(crate) artifacts: Option<String>,
+    /// An MLflow server elsewhere whose models are released here: mlflow+https://HOST. MLFLOW_TRACKING_TOKEN, or
+    /// MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are shown to it. The default is this server's own registry.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_REGISTRY")]
+    pub(crate) registry: Option<String>,
+    #[command(flatten)]
+    pub(crate) tracking: TrackingVariables,
     /// Where new experiments keep their artifacts, as clients see it. The default goes through this server.
     #[arg(long, value_name = "URI", default_value = "mlflow-artifacts:/", env = "CROSSTIE_DEFAULT_ARTIFACT_ROOT")]
     pub(crate) default_artifact_root: String,
@@ -155,6 +166,8 @@ pub(crate) struct Settings {
     pub(crate) artifacts: String,
     /// How the artifact store is reached.
     pub(crate) artifact_access: artifacts::Config,
+    /// The registry elsewhere, if it is not this server's own.
+    pub(crate) registry: Option<RemoteRegistry>,
     /// Where experiments keep artifacts.
     pub(crate) default_artifact_root: String,
     /// The online store's URI.
@@ -186,7 +199,11 @@ impl Settings {
                 flag.or_else(|| file.clone()).unwrap_or_else(|| format!("{scheme}:{}", state.join(default).display()));
             absolute(dir, scheme, uri)
         };
+        let registry = flags.registry.or_else(|| stores.registry.clone());
+        let registry = registry.map(|uri| uri.parse()).transpose().context("--registry")?;
+        let credentials = flags.tracking.credentials();
         let settings = Self {
+            registry: registry.map(|address| RemoteRegistry { address, credentials }),
             dir: dir.to_path_buf(),
             host: flags.host,
             ports: [flags.port, flags.http_port, flags.grpc_port, flags.metrics_port],

@@ -72,7 +72,7 @@ pub enum Error {
         source: Arc<sqlx::Error>,
     },
     /// No space left, or another limit of the database's machine was reached.
-    #[error("the database has no space left")]
+    #[error("the database has no space left, so nothing was written: make room on its disk, and try again")]
     Full {
         /// What the database says.
         #[source]
@@ -184,7 +184,7 @@ impl Error {
                 Constraint::NotNull | Constraint::Check => ErrorKind::InvalidArgument,
             },
             Self::Contention { .. } => ErrorKind::Conflict,
-            Self::Full { .. } => ErrorKind::ResourceExhausted,
+            Self::Full { .. } => ErrorKind::OutOfSpace,
             Self::Open { .. } | Self::Refused { .. } | Self::Fenced { .. } | Self::NewerSchema { .. } => {
                 ErrorKind::FailedPrecondition
             }
@@ -265,6 +265,14 @@ fn classify(error: &sqlx::Error) -> Class {
     if away { Class::Unavailable } else { Class::Other }
 }
 
+/// A transaction in which nothing was done for so long that the server ended it, and the connection with it.
+const IDLE: &str = "25P03";
+
+/// Whether the server said that it ended the transaction: nothing of it was committed.
+pub(crate) fn was_ended(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == IDLE)
+}
+
 /// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn classify_postgres(code: &str) -> Class {
     match code {
@@ -273,8 +281,8 @@ fn classify_postgres(code: &str) -> Class {
         "23503" => Class::Constraint(Constraint::ForeignKey),
         "23502" => Class::Constraint(Constraint::NotNull),
         "23514" => Class::Constraint(Constraint::Check),
-        // Shutdown, crash, starting up, too many connections.
-        "57P01" | "57P02" | "57P03" | "53300" => Class::Unavailable,
+        // Shutdown, crash, starting up, too many connections; a transaction that did nothing for too long.
+        "57P01" | "57P02" | "57P03" | "53300" | IDLE => Class::Unavailable,
         _ if code.starts_with("08") => Class::Unavailable,
         _ if code.starts_with("53") => Class::Full,
         _ if code.starts_with("22") => Class::Data,
@@ -289,6 +297,8 @@ fn classify_sqlite(code: i32) -> Class {
         787 => Class::Constraint(Constraint::ForeignKey),
         1_299 => Class::Constraint(Constraint::NotNull),
         275 => Class::Constraint(Constraint::Check),
+        // The file may not grow, by a quota or a limit (a write, or the index of the log in shared memory).
+        778 | 4_874 => Class::Full,
         _ => match code & 0xff {
             // Busy and locked: another program has the file for longer than the busy timeout.
             5 | 6 => Class::Unavailable,

@@ -5,7 +5,7 @@
 //! price is that Postgres ends one of two transactions in conflict (40001, or 40P01 for a deadlock), and that is noted by
 //! the [`Transaction`] and the closure run again. Reads are `REPEATABLE READ READ ONLY`: a snapshot, never in conflict.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{io, str::FromStr as _, sync::Arc, time::Duration};
 
 use runtime::Backoff;
 use sqlx::{
@@ -13,9 +13,11 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
     query::Query,
 };
+use tokio::sync::Mutex;
 
 use crate::{
     Cell, Error, Parameter, ParameterType, Result, Transaction,
+    error::was_ended,
     lane::{Ended, Lane},
     transaction::Connection,
     uri::without_password,
@@ -28,11 +30,25 @@ const CONNECTIONS: u32 = 16;
 /// How long to wait for a connection before the database counts as away.
 const CONNECT: Duration = Duration::from_secs(3);
 
+/// How long the server may take for `BEGIN` or `ROLLBACK`, which cost it nothing, before it counts as away: a machine that
+/// is stopped or cut off still takes what is sent to it.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// How long it may take for any other statement. A caller is answered then, whatever becomes of the server.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Prepared statements kept per connection: more than the house has.
 const STATEMENTS: usize = 512;
 
 /// How often a closure is run before a conflict is the caller's. With the waits below this takes about three seconds.
 const ATTEMPTS: u32 = 20;
+
+/// After so many of them it is run in turn: those that were in conflict that often run one at a time in this process, so
+/// that many who want the same row (the next version's number) are not in each other's way until they give up.
+const FREE_ATTEMPTS: u32 = 3;
+
+/// How long it waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
 
 /// Waits between attempts: a transaction takes a few milliseconds, so that is the first ceiling.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
@@ -53,6 +69,8 @@ const LOCKED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub(crate) struct Engine {
     lane: Lane,
     pool: PgPool,
+    /// Held by the one that runs in turn.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Engine {
@@ -73,7 +91,7 @@ impl Engine {
             // A connection that died while idle is noticed by `BEGIN` and replaced.
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        Ok((Self { lane, pool }, vec![("postgres", ended)]))
+        Ok((Self { lane, pool, turn: Arc::default() }, vec![("postgres", ended)]))
     }
 
     pub(crate) async fn write(&self, work: Box<dyn Work>) -> Result<()> {
@@ -93,8 +111,8 @@ impl Engine {
     }
 
     async fn run(&self, begin: &'static str, work: Box<dyn Work>) -> Result<()> {
-        let pool = self.pool.clone();
-        self.lane.run(move || Box::pin(run(pool, begin, work))).await
+        let (pool, turn) = (self.pool.clone(), Arc::clone(&self.turn));
+        self.lane.run(move || Box::pin(run(pool, turn, begin, work))).await
     }
 }
 
@@ -108,18 +126,23 @@ enum Attempt {
     Failed(Error),
 }
 
-async fn run(pool: PgPool, begin: &'static str, mut work: Box<dyn Work>) {
+async fn run(pool: PgPool, turn: Arc<Mutex<()>>, begin: &'static str, mut work: Box<dyn Work>) {
     if work.is_abandoned() {
         return;
     }
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut attempts = 0;
+    let mut in_turn = None;
     loop {
         attempts += 1;
         match attempt(&pool, begin, &mut work).await {
             Attempt::Done => break,
             Attempt::Again(error) if attempts < ATTEMPTS => {
                 tracing::debug!(attempts, %error, "a transaction is run again");
+                if attempts == FREE_ATTEMPTS {
+                    in_turn = tokio::time::timeout(TURN, turn.lock()).await.ok();
+                    backoff.reset();
+                }
                 tokio::time::sleep(backoff.next()).await;
             }
             Attempt::Again(error) | Attempt::Failed(error) => {
@@ -128,6 +151,7 @@ async fn run(pool: PgPool, begin: &'static str, mut work: Box<dyn Work>) {
             }
         }
     }
+    drop(in_turn);
     work.answer();
 }
 
@@ -137,7 +161,7 @@ async fn attempt(pool: &PgPool, begin: &'static str, work: &mut Box<dyn Work>) -
         Err(source) => return Attempt::Failed(Error::of_connection(source)),
     };
     let mut tx = Transaction::new(Connection::Postgres(connection));
-    if let Err(source) = tx.control(begin).await {
+    if let Err(source) = answered(PROMPT, tx.control(begin)).await {
         discard(tx);
         return again_if_away(Error::of_statement(begin, source));
     }
@@ -145,23 +169,28 @@ async fn attempt(pool: &PgPool, begin: &'static str, work: &mut Box<dyn Work>) -
         return commit(tx).await;
     }
     let failure = tx.failure().cloned();
-    if tx.control("ROLLBACK").await.is_err() {
+    // A connection that still waits for an answer is of no more use.
+    if failure.as_ref().is_some_and(is_late) || answered(PROMPT, tx.control("ROLLBACK")).await.is_err() {
         discard(tx);
     }
     match failure {
-        Some(error) if matches!(error, Error::Contention { .. } | Error::Unavailable { .. }) => Attempt::Again(error),
+        Some(error) if matches!(error, Error::Contention { .. }) => Attempt::Again(error),
+        Some(error) if matches!(error, Error::Unavailable { .. }) => again_if_away(error),
         Some(_) | None => Attempt::Done,
     }
 }
 
 async fn commit(mut tx: Transaction) -> Attempt {
-    let Err(source) = tx.control("COMMIT").await else { return Attempt::Done };
+    let Err(source) = answered(LONGEST, tx.control("COMMIT")).await else { return Attempt::Done };
     let error = Error::of_statement("COMMIT", source);
     if matches!(error, Error::Contention { .. }) {
         return Attempt::Again(error);
     }
     // Whatever state the connection is in, it is not used again.
     discard(tx);
+    if error.unavailable().is_some_and(|source| was_ended(&source)) {
+        return Attempt::Again(error);
+    }
     Attempt::Failed(match error.unavailable() {
         Some(source) => Error::CommitUnknown { source },
         None => error,
@@ -169,9 +198,31 @@ async fn commit(mut tx: Transaction) -> Attempt {
 }
 
 /// A connection may have died while it was idle, and before `COMMIT` nothing is lost: a new one may do. Whether the server
-/// itself is away shows when the pool asks for that new one.
+/// itself is away shows when the pool asks for that new one. One that does not answer is away already.
 fn again_if_away(error: Error) -> Attempt {
-    if matches!(error, Error::Unavailable { .. }) { Attempt::Again(error) } else { Attempt::Failed(error) }
+    let is_dead = matches!(error, Error::Unavailable { .. }) && !is_late(&error);
+    if is_dead { Attempt::Again(error) } else { Attempt::Failed(error) }
+}
+
+/// What `statement` is answered, or that nothing came in time.
+async fn answered<T>(
+    within: Duration,
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")).into());
+    tokio::time::timeout(within, statement).await.unwrap_or_else(late)
+}
+
+/// As [`answered`], for a statement in a transaction.
+pub(crate) async fn statement<T>(sql: &str, statement: impl Future<Output = Result<T>>) -> Result<T> {
+    let outcome = answered(LONGEST, async { Ok(statement.await) }).await;
+    outcome.unwrap_or_else(|source| Err(Error::of_statement(sql, source)))
+}
+
+/// Whether nothing came in time.
+fn is_late(error: &Error) -> bool {
+    let source = error.unavailable();
+    source.is_some_and(|source| matches!(&*source, sqlx::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut))
 }
 
 /// Closes the connection instead of giving it back with a transaction open.

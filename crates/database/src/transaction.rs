@@ -65,13 +65,16 @@ impl Transaction {
         self.check(sql, &parameters)?;
         let outcome = match self.driver() {
             Driver::Sqlite(connection) => {
-                sqlite::query(sql, parameters).execute(connection).await.map(|done| done.rows_affected())
+                let done = sqlite::query(sql, parameters).execute(connection).await;
+                done.map(|done| done.rows_affected()).map_err(|source| Error::of_statement(sql, source))
             }
             Driver::Postgres(connection) => {
-                postgres::query(sql, parameters).execute(connection).await.map(|done| done.rows_affected())
+                let done = postgres::query(sql, parameters).execute(connection);
+                let done = async { done.await.map_err(|source| Error::of_statement(sql, source)) };
+                postgres::statement(sql, done).await.map(|done| done.rows_affected())
             }
         };
-        outcome.map_err(|source| self.doom(Error::of_statement(sql, source)))
+        outcome.map_err(|error| self.doom(error))
     }
 
     /// Runs a statement and answers its rows. For `INSERT … RETURNING` too.
@@ -87,7 +90,7 @@ impl Transaction {
             }
             Driver::Postgres(connection) => {
                 let stream = postgres::query(sql, parameters).fetch(connection);
-                collect(sql, stream, postgres::decode).await
+                postgres::statement(sql, collect(sql, stream, postgres::decode)).await
             }
         };
         outcome.map_err(|error| self.doom(error))

@@ -2,6 +2,8 @@
 
 use types::ErrorKind;
 
+use crate::OriginError;
+
 /// A failed operation of the registry.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,6 +61,9 @@ pub enum Error {
         /// What it is.
         value: String,
     },
+    /// The registry elsewhere did not do what it was asked.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] database::Error),
@@ -84,6 +89,7 @@ impl Error {
             Self::Database(database::Error::Constraint { constraint: database::Constraint::ForeignKey, .. }) => {
                 ErrorKind::InvalidArgument
             }
+            Self::Origin(error) => error.kind,
             Self::Database(error) => error.kind(),
             Self::Artifacts(error) => error.kind(),
         }

@@ -8,8 +8,10 @@
 
 mod aliases;
 mod artifact_records;
+mod brought;
 mod bulk_history;
 mod dataset_search;
+mod elsewhere;
 mod entities;
 mod error;
 mod experiments;
@@ -23,6 +25,7 @@ mod logged_models;
 mod metrics;
 mod models;
 mod names;
+mod origin;
 mod page;
 mod params;
 mod released;
@@ -44,6 +47,7 @@ pub mod webhooks;
 pub use artifact_records::ArtifactRecord;
 pub use bulk_history::{BulkHistoryRequest, SampledHistoryRequest};
 pub use dataset_search::DatasetSummary;
+pub use elsewhere::{OriginFinding, OriginFindingKind};
 pub use entities::{
     Alias, Dataset, DatasetInput, Experiment, KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus, Metric,
     ModelOutput, RegisteredModel, Run, RunInfo, RunStatus, Version, ViewType,
@@ -61,6 +65,7 @@ pub use logged_model_search::{DatasetFilter, LoggedModelOrder, LoggedModelSearch
 pub use logged_models::NewLoggedModel;
 pub use metrics::HistoryRequest;
 pub use models::ModelSearch;
+pub use origin::{Origin, OriginError, OriginFile, OriginFolder, OriginRun, OriginVersion};
 pub use page::Page;
 pub use released::TrainingRun;
 pub use repo::authors::Author;

@@ -140,6 +140,7 @@ impl Service {
     /// # Errors
     /// When there is no such version.
     pub async fn lineage(&self, version: &ModelVersion) -> Result<Lineage> {
+        self.know(version).await?;
         let id = version.clone();
         let (mut lineage, run) = self
             .database

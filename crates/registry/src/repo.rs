@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact_records;
 pub(crate) mod authors;
+pub(crate) mod brought;
 pub(crate) mod experiments;
 pub(crate) mod histories;
 pub(crate) mod inputs;

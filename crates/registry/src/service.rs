@@ -11,7 +11,9 @@ use runtime::SharedClock;
 use types::Principal;
 
 use crate::{
+    Origin,
     artifact_records::Writing,
+    elsewhere::Elsewhere,
     error::Result,
     governance::{Governance, Mutation, Ungoverned},
     lineage::{Deployments, Unreleased},
@@ -45,6 +47,7 @@ pub struct Service {
     governance: Arc<dyn Governance>,
     pub(crate) deployments: Arc<dyn Deployments>,
     pub(crate) webhooks: Arc<Outgoing>,
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 impl Service {
@@ -54,6 +57,10 @@ impl Service {
         let (writing, governance, webhooks) = (Arc::default(), Arc::new(Ungoverned), Arc::new(Outgoing::muted()));
         let deployments = Arc::new(Unreleased);
         Self { config: Arc::new(config), database, artifacts, writing, clock, governance, deployments, webhooks }
+    }
+
+        let (writing, governance) = (Arc::default(), Arc::new(Ungoverned));
+        Self { config: Arc::new(config), database, artifacts, writing, clock, governance, elsewhere: None }
     }
 
     /// The same registry, asking `governance` before anything that could move or unpin what serves.
@@ -72,6 +79,13 @@ impl Service {
     #[must_use]
     pub fn with_webhooks(self, config: webhooks::Config, sender: Arc<dyn webhooks::Sender>) -> Self {
         Self { webhooks: Arc::new(Outgoing::new(config, sender)), ..self }
+    }
+
+    /// The same registry, whose versions are registered in `origin` and brought here to be released.
+    #[must_use]
+    pub fn with_origin(self, origin: Arc<dyn Origin>) -> Self {
+        let elsewhere = Some(Elsewhere::new(origin, self.clock.clone()));
+        Self { elsewhere, ..self }
     }
 
     /// Makes MLflow's tables if there are none, and Crosstie's own. Safe when several processes start at once.

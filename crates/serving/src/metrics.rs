@@ -186,7 +186,7 @@ const fn outcome(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated | ErrorKind::PermissionDenied | ErrorKind::FailedPrecondition => "refused",
         ErrorKind::NotFound => "not_found",
         ErrorKind::ResourceExhausted => "shed",
-        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::OutOfSpace | ErrorKind::Unavailable => "unavailable",
         ErrorKind::DeadlineExceeded => "late",
         ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Unimplemented | ErrorKind::Internal => "failed",
     }
@@ -196,7 +196,7 @@ const fn outcome(kind: ErrorKind) -> &'static str {
 const fn triton_reason(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::ResourceExhausted | ErrorKind::DeadlineExceeded => "REJECTED",
-        ErrorKind::Internal | ErrorKind::Unavailable => "BACKEND",
+        ErrorKind::Internal | ErrorKind::OutOfSpace | ErrorKind::Unavailable => "BACKEND",
         ErrorKind::InvalidArgument
         | ErrorKind::Unauthenticated
         | ErrorKind::PermissionDenied

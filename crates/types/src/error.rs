@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Conflict,
     /// Too much at once; try again later.
     ResourceExhausted,
+    /// A disk is full: nothing was written, and nothing will be before someone makes room.
+    OutOfSpace,
     /// Something that this needs is away; try again later.
     Unavailable,
     /// The deadline passed.
@@ -36,7 +38,11 @@ impl ErrorKind {
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
-            Self::Conflict | Self::ResourceExhausted | Self::Unavailable | Self::DeadlineExceeded => true,
+            Self::Conflict
+            | Self::ResourceExhausted
+            | Self::OutOfSpace
+            | Self::Unavailable
+            | Self::DeadlineExceeded => true,
             Self::InvalidArgument
             | Self::Unauthenticated
             | Self::PermissionDenied

@@ -12,7 +12,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("1, lower storey", &["runtime", "telemetry"]),
     ("1, upper storey", &["database", "artifacts", "prediction-log"]),
     ("2", &["identity", "registry", "features", "serving", "release", "drift", "alerts", "pipelines", "bundle"]),
-    ("3", &["api", "console", "migration", "onnx", "http-backend", "webhook-sender", "kubernetes"]),
+    ("3", &["api", "console", "migration", "onnx", "http-backend", "webhook-sender", "kubernetes", "remote-mlflow"]),
     ("4", &["crosstie"]),
     ("tools", &["xtask"]),
 ];

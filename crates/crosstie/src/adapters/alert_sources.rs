@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alerts::{BoxError, Condition, Source};
 use async_trait::async_trait;
 use drift::{Finding, FindingKind};
+use registry::{OriginFinding, OriginFindingKind};
 use release::{Attention, AttentionKind};
 use serde_json::json;
 use telemetry::Severity;
@@ -90,5 +91,54 @@ fn of_drift(finding: Finding) -> Condition {
         labels,
         since: finding.since,
         details: json!(finding),
+    }
+}
+
+/// What is found of a registry elsewhere.
+#[derive(Debug)]
+pub(crate) struct Elsewhere(pub(crate) registry::Service);
+
+#[async_trait]
+impl Source for Elsewhere {
+    fn name(&self) -> &'static str {
+        "registry"
+    }
+
+    async fn conditions(&self) -> Result<Vec<Condition>, BoxError> {
+        let address = self.0.origin().map(|origin| origin.address().to_owned()).unwrap_or_default();
+        Ok(self.0.findings_elsewhere().into_iter().map(|finding| of_origin(finding, &address)).collect())
+    }
+}
+
+fn of_origin(finding: OriginFinding, address: &str) -> Condition {
+    let mut labels = BTreeMap::from([("registry".to_owned(), address.to_owned())]);
+    let (key, name, summary, model) = match finding.kind {
+        OriginFindingKind::Away { message } => {
+            let summary = format!("what serves goes on, but nothing new can be released: {message}");
+            ("away".to_owned(), "RegistryAway", summary, None)
+        }
+        OriginFindingKind::Strayed { model, alias, here, there, refused } => {
+            labels.insert("model".to_owned(), model.to_string());
+            let there = there.map_or_else(|| "nothing".to_owned(), |there| format!("version {there}"));
+            let why = refused.map_or_else(
+                || "somebody moved it there, which changes nothing here".to_owned(),
+                |why| format!("it could not be set there ({why})"),
+            );
+            let summary = format!(
+                "the alias `{alias}` of {model} names {there} at {address}, and version {here} is stable: {why}; set it \
+                 there to version {here}, or release the other one here"
+            );
+            (format!("{model}/alias/{here}"), "AliasStrayed", summary, Some(model))
+        }
+    };
+    Condition {
+        key,
+        name: name.to_owned(),
+        severity: Severity::Ticket,
+        summary,
+        model,
+        labels,
+        details: serde_json::Value::Null,
+        since: finding.since,
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Frozen {
 #[async_trait]
 impl Candidates for Frozen {
     async fn freeze(&self, version: &ModelVersion) -> Result<Candidate, PortError> {
+        self.registry.bring(version).await.map_err(from_registry)?;
         let record = self.registry.resolve(version).await.map_err(from_registry)?;
         let unavailable =
             |error: anyhow::Error| PortError::because(ErrorKind::Unavailable, "the project could not be read", error);

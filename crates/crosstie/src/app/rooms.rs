@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use api::mlflow::elsewhere::Upstream;
 use artifacts::Store;
 use database::Database;
 use http_backend::HttpBackend;
@@ -32,6 +33,7 @@ pub(super) struct Rooms<'a> {
     pub(super) artifacts: Store,
     pub(super) identity: identity::Service,
     pub(super) registry: registry::Service,
+    pub(super) upstream: Option<Arc<dyn Upstream>>,
     pub(super) projects: Arc<ProjectStore>,
     pub(super) features: features::Service,
     pub(super) log: prediction_log::Log,
@@ -47,7 +49,12 @@ impl Rooms<'_> {
             projects: Arc::clone(&self.projects),
             backends: self.backends(),
         });
-        let traffic = Arc::new(Projection { registry: self.registry.clone(), plan_changed: self.plan_changed.clone() });
+        let traffic = Arc::new(Projection {
+            registry: self.registry.clone(),
+            plan_changed: self.plan_changed.clone(),
+            identity: self.identity.clone(),
+            clock: self.clock.clone(),
+        });
         let ports = release::Ports { gates: Vec::new(), candidates, traffic, audit: Arc::new(Trail) };
         // One signal: what a gateway tells of itself wakes the controller.
         let signal = Signal::new();
@@ -85,6 +92,7 @@ impl Rooms<'_> {
                 .registry
                 .with_governance(Arc::new(governance))
                 .with_deployments(Arc::new(Released { releases: releases.clone() })),
+            upstream: self.upstream,
             artifacts: self.artifacts,
             features: self.features,
             serving,
@@ -128,6 +136,7 @@ impl Rooms<'_> {
         Ok(alerts.with_sources(vec![
             Arc::new(alert_sources::Releases(releases.clone())),
             Arc::new(alert_sources::Drift(drift.clone())),
+            Arc::new(alert_sources::Elsewhere(self.registry.clone())),
         ]))
     }
 

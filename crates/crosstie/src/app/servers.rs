@@ -101,7 +101,10 @@ pub(crate) fn api_routes(services: &Services, status: Arc<dyn Status>) -> Vec<Ro
         status,
     };
     let mlflow = MlflowState { registry: services.registry.clone(), artifacts: services.artifacts.clone() };
-    let mut routes = api::mlflow::routes(&mlflow);
+    let mut routes = match &services.upstream {
+        Some(upstream) => api::mlflow::elsewhere::routes(&mlflow, upstream),
+        None => api::mlflow::routes(&mlflow),
+    };
     routes.extend(api::system::routes(&system));
     let lineage = LineageState { registry: services.registry.clone(), artifacts: services.artifacts.clone() };
     routes.extend(api::lineage::routes(&lineage));

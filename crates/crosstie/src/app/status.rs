@@ -39,6 +39,7 @@ impl Status for ProcessStatus {
             "stores": {
                 "database": shown(&self.settings.database),
                 "artifacts": self.settings.artifacts,
+                "registry": self.settings.registry.as_ref().map(|registry| registry.address.to_string()),
                 "online_store": self.settings.online_store,
             },
             "plan_revision": gateway.revision,

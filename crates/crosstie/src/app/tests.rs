@@ -33,6 +33,7 @@ fn settings(dir: &Path) -> Settings {
         artifacts: format!("file:{}", state.join("artifacts").display()),
         default_artifact_root: "mlflow-artifacts:/".to_owned(),
         online_store: format!("redb:{}", state.join("online.redb").display()),
+        registry: None,
         onnxruntime: None,
         mlflow_ui: None,
         require_token: false,

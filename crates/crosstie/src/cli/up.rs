@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -55,6 +56,8 @@ async fn serve(context: &Context, settings: Settings, project: Option<Project>) 
     let state = StateDir::acquire(&settings.state)?;
     let ready_file = settings.ready_file.clone();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    // A file that may not grow is then an error of whoever writes to it, and not the end of the process.
+    let _too_large = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).context("cannot listen for signals")?;
     let app = App::start(settings, project).await?;
     state.announce(app.addresses())?;
     if let Some(path) = &ready_file {
@@ -80,7 +83,9 @@ async fn serve(context: &Context, settings: Settings, project: Option<Project>) 
 /// Logs to standard error, which `-d` sends to `.crosstie/up.log`; `RUST_LOG` chooses what.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A line that cannot be written, such as on a full disk, must not be complained of there, which would be a panic.
+    log.log_internal_errors(false).init();
 }
 
 fn render(addresses: &Addresses) -> String {

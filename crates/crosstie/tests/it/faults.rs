@@ -4,16 +4,21 @@
 //! Versions are declared servers (`http.yaml`) of the test's own, so that nothing but the program itself is needed. Clocks
 //! that jump are tried in `release`, where a test can set them.
 
+mod away;
+mod batches;
 mod canary;
+pub(crate) mod cluster;
 mod deleted;
+mod full;
 mod history;
 mod kills;
 mod receiver;
-mod scorer;
+pub(crate) mod scorer;
 mod stopped;
-mod traffic;
+pub(crate) mod traffic;
+mod two_servers;
 mod undelivered;
-mod world;
+pub(crate) mod world;
 
 use runtime::{Clock as _, SystemClock};
 

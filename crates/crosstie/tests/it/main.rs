@@ -13,6 +13,7 @@ mod lineage;
 mod mlflow_ui;
 mod program;
 mod project_files;
+mod remote;
 mod starting;
 mod stock_client;
 mod webhooks;

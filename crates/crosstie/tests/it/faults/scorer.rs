@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 /// What is the matter with a version's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// It says nothing about its health until it has another mode.
     Silent,
     /// It says that it is ill.
@@ -26,13 +26,13 @@ type Modes = BTreeMap<u32, Mode>;
 
 /// Answers for every version, until the test ends.
 #[derive(Debug)]
-pub(super) struct Scorer {
+pub(crate) struct Scorer {
     address: String,
     modes: watch::Sender<Modes>,
 }
 
 impl Scorer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let modes = watch::Sender::new(Modes::new());
@@ -44,7 +44,7 @@ impl Scorer {
         Self { address, modes }
     }
 
-    pub(super) fn set(&self, version: u32, mode: Option<Mode>) {
+    pub(crate) fn set(&self, version: u32, mode: Option<Mode>) {
         self.modes.send_modify(|modes| {
             match mode {
                 Some(mode) => modes.insert(version, mode),
@@ -54,7 +54,7 @@ impl Scorer {
     }
 
     /// The declaration of a version.
-    pub(super) fn declaration(&self, version: u32) -> String {
+    pub(crate) fn declaration(&self, version: u32) -> String {
         format!(
             "version: 1
 url: http://{address}/{version}/score

@@ -25,43 +25,43 @@ const OUTCOME_EVERY: u64 = 10;
 
 /// A running server.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) address: String,
+pub(crate) struct Target {
+    pub(crate) address: String,
     /// When its process was started.
-    pub(super) since: i64,
+    pub(crate) since: i64,
 }
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) version: u32,
-    pub(super) sent: i64,
-    pub(super) answered: i64,
+pub(crate) struct Answer {
+    pub(crate) version: u32,
+    pub(crate) sent: i64,
+    pub(crate) answered: i64,
     /// When the process that answered was started.
-    pub(super) since: i64,
+    pub(crate) since: i64,
 }
 
 /// What came of all requests.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) answers: Vec<Answer>,
+pub(crate) struct Seen {
+    pub(crate) answers: Vec<Answer>,
     /// Requests that were answered with a failure.
-    pub(super) failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
     /// Requests that were not answered at all.
-    pub(super) cut_off: u64,
+    pub(crate) cut_off: u64,
     /// Predictions with an outcome that was acknowledged.
-    pub(super) outcomes: Vec<String>,
+    pub(crate) outcomes: Vec<String>,
 }
 
 /// Requests until it is dropped.
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     target: watch::Sender<Option<Target>>,
     seen: Arc<Mutex<Seen>>,
     _senders: JoinSet<()>,
 }
 
 impl Traffic {
-    pub(super) fn start(target: Target) -> Self {
+    pub(crate) fn start(target: Target) -> Self {
         let (target, seen) = (watch::Sender::new(Some(target)), Arc::<Mutex<Seen>>::default());
         let (mut senders, users, http) = (JoinSet::new(), Arc::<AtomicU64>::default(), client());
         for _ in 0..SENDERS {
@@ -77,16 +77,16 @@ impl Traffic {
     }
 
     /// Goes on somewhere else, or nowhere for a while.
-    pub(super) fn redirect(&self, target: Option<Target>) {
+    pub(crate) fn redirect(&self, target: Option<Target>) {
         self.target.send_replace(target);
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap()
     }
 
     /// Waits for so many more answers to requests that are sent from now on.
-    pub(super) async fn answers(&self, more: usize) -> Vec<Answer> {
+    pub(crate) async fn answers(&self, more: usize) -> Vec<Answer> {
         let since = now();
         let fresh = || {
             let seen = self.seen();

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval};
 use super::{now, scorer::Scorer, traffic::Target};
 use crate::program::{Server, folder};
 
-pub(super) const MODEL: &str = "ranker";
+pub(crate) const MODEL: &str = "ranker";
 /// Short holds, few requests, and a bound that few requests reach: what is tried here is not how good the analysis is.
 const DECLARATION: &str = "version: 1
 model: ranker
@@ -38,13 +38,13 @@ const LOOK: Duration = Duration::from_millis(20);
 const CALL: Duration = Duration::from_secs(20);
 
 /// A client for calls to processes that may be stopped.
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     runtime::tls::use_ring();
     reqwest::Client::builder().timeout(CALL).build().unwrap()
 }
 
 /// A server on a folder of its own.
-pub(super) struct World {
+pub(crate) struct World {
     _dir: TempDir,
     path: PathBuf,
     flags: Vec<String>,
@@ -56,12 +56,12 @@ pub(super) struct World {
 
 impl World {
     /// On SQLite, with the first token, and alerts going where `project` says.
-    pub(super) async fn start(project: &str) -> Self {
+    pub(crate) async fn start(project: &str) -> Self {
         Self::start_with(project, &[], None).await
     }
 
     /// With these flags, and a token that was made elsewhere.
-    pub(super) async fn start_with(project: &str, flags: &[String], token: Option<String>) -> Self {
+    pub(crate) async fn start_with(project: &str, flags: &[String], token: Option<String>) -> Self {
         let (dir, path) = folder(&[("crosstie.yaml", project), ("models/ranker.yaml", DECLARATION)]);
         let (http, flags) = (client(), flags.to_vec());
         let mut world = Self { _dir: dir, path, flags, http, token: String::new(), server: None, since: 0 };
@@ -71,31 +71,31 @@ impl World {
         world
     }
 
-    pub(super) async fn start_again(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         self.since = now();
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
         self.server = Some(Server::start_with(&self.path, &flags).await);
     }
 
     /// SIGKILL.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.server.take().unwrap().kill();
     }
 
     /// SIGSTOP or SIGCONT.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let running = fs::read(self.path.join(".crosstie/up.json")).unwrap();
         let running: Value = serde_json::from_slice(&running).unwrap();
         let pid = i32::try_from(running["pid"].as_i64().unwrap()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
-    pub(super) fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
     /// The URI of its own database.
-    pub(super) fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         format!("sqlite:{}", self.path.join(".crosstie/crosstie.db").display())
     }
 
@@ -104,38 +104,50 @@ impl World {
     }
 
     /// Where requests go.
-    pub(super) fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         Target { address: self.server().address("http"), since: self.since }
     }
 
     /// Whether this process leads the release controllers, as its metrics say.
-    pub(super) async fn leads(&self) -> bool {
+    pub(crate) async fn leads(&self) -> bool {
         let url = format!("http://{}/metrics", self.server().address("metrics"));
         let metrics = self.http.get(url).send().await.unwrap().text().await.unwrap();
         metrics.lines().any(|line| line == "crosstie_release_controller_leader 1")
     }
 
+    /// Where MLflow's API is.
+    pub(crate) fn api(&self) -> String {
+        self.server().address("api")
+    }
+
+    /// A page of the console.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.api());
+        let response = self.http.get(url).bearer_auth(&self.token).send().await.unwrap();
+        response.text().await.unwrap()
+    }
+
     /// Status and JSON of the answer; null if it is none.
-    pub(super) async fn ask(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value), reqwest::Error> {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value), reqwest::Error> {
         let url = format!("http://{}{path}", self.server().address("api"));
         let response = self.http.request(method, url).bearer_auth(&self.token).json(&body).send().await?;
         Ok((response.status().as_u16(), response.json().await.unwrap_or(Value::Null)))
     }
 
-    pub(super) async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, answer) = self.ask(Method::GET, path, Value::Null).await.unwrap();
         assert_eq!(status, 200, "{path}: {answer}");
         answer
     }
 
-    pub(super) async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let (status, answer) = self.ask(Method::POST, path, body).await.unwrap();
         assert!(status < 300, "{path}: {status} {answer}");
         answer
     }
 
     /// Registers the version of that number, which must be the next one.
-    pub(super) async fn version(&self, scorer: &Scorer, number: u32) {
+    pub(crate) async fn version(&self, scorer: &Scorer, number: u32) {
         const MLFLOW: &str = "/api/2.0/mlflow";
         let named = json!({ "name": MODEL });
         if number == 1 {
@@ -156,24 +168,24 @@ impl World {
     }
 
     /// Begins a release; its gates are through or waived by themselves.
-    pub(super) async fn create(&self, version: u32) -> u64 {
+    pub(crate) async fn create(&self, version: u32) -> u64 {
         let waiver = json!({ "gate": "lineage", "reason": "it is a stand-in", "until": "2099-01-01T00:00:00Z" });
         let wanted = json!({ "version": format!("{MODEL}/{version}"), "waivers": [waiver] });
         let made = self.post("/crosstie/v1/releases", wanted).await;
         made["release"]["id"].as_u64().unwrap()
     }
 
-    pub(super) async fn approve(&self, release: u64) {
+    pub(crate) async fn approve(&self, release: u64) {
         self.post(&format!("/crosstie/v1/releases/{release}/approve"), json!({})).await;
     }
 
     /// The last release.
-    pub(super) async fn release(&self) -> Value {
+    pub(crate) async fn release(&self) -> Value {
         self.get("/crosstie/v1/releases?limit=1").await["releases"][0].take()
     }
 
     /// The last release, once `holds` of it.
-    pub(super) async fn release_when(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn release_when(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         until(what, async || {
             let release = self.release().await;
             if holds(&release) { Ok(release) } else { Err(release) }
@@ -182,7 +194,7 @@ impl World {
     }
 
     /// Brings a version that is registered as far as its rollout.
-    pub(super) async fn roll_out(&self, version: u32) -> u64 {
+    pub(crate) async fn roll_out(&self, version: u32) -> u64 {
         let id = self.create(version).await;
         self.release_when("through its gates", |release| release["stage"] == "awaiting_approval").await;
         self.approve(id).await;
@@ -190,7 +202,7 @@ impl World {
     }
 
     /// The same to its end, which is soon where nothing is stable.
-    pub(super) async fn first_version(&self, scorer: &Scorer) {
+    pub(crate) async fn first_version(&self, scorer: &Scorer) {
         self.version(scorer, 1).await;
         self.roll_out(1).await;
         self.release_when("stable", |release| release["stage"] == "done").await;
@@ -199,7 +211,7 @@ impl World {
 
 /// What `look` answers, once it does; what it saw last, if it never does. Looks less often than every free moment, since
 /// several worlds share a machine.
-pub(super) async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, Value>) -> T {
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, Value>) -> T {
     let (end, mut looks) = (Instant::now() + PATIENCE, interval(LOOK));
     loop {
         looks.tick().await;

@@ -1,0 +1,251 @@
+//! What is brought here from a registry elsewhere: the version that is to be released, its run, and their files.
+//!
+//! They become rows and artifacts like all others, so that whoever judges, serves and explains a version knows nothing of
+//! where it came from, and goes on when the other registry is away. Files first, rows last and in one transaction: a
+//! version is here whole or not at all. A version's files do not change; if they did elsewhere, that is refused.
+
+use artifacts::ArtifactPath;
+use database::Transaction;
+use types::{Digest, ErrorKind, ModelVersion, Principal, Role};
+
+use crate::{
+    KeyValue, Origin, OriginError, OriginFolder, OriginVersion, RegisteredModel, RunInfo, Service, Version,
+    error::{Error, Result},
+    models,
+    origin::{OriginFile, OriginRun},
+    repo, storage,
+};
+
+/// The tag of a model that says where it was brought from.
+const ORIGIN_TAG: &str = "crosstie.registry";
+/// Where files are kept that were brought, below the store's root.
+const FOLDER: &str = "brought";
+/// Folders of a run's artifacts that gates, drift and lineage read.
+const RUN_FOLDERS: [&str; 2] = ["evaluation", "crosstie"];
+/// The tag in which clients say who runs something.
+const USER_TAG: &str = "mlflow.user";
+/// The status of a version that is whole.
+const READY: &str = "READY";
+
+impl Service {
+    /// The registry elsewhere, if versions come from one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&dyn Origin> {
+        self.elsewhere.as_ref().map(|elsewhere| &*elsewhere.origin)
+    }
+
+    /// Brings a version here from the registry elsewhere, with its files, or brings what is known of it up to date.
+    /// Changes nothing where versions are registered here.
+    ///
+    /// # Errors
+    /// When it is not there, its files cannot be read or changed since they were brought, or a model of this name was
+    /// registered here.
+    pub async fn bring(&self, version: &ModelVersion) -> Result<()> {
+        let Some(origin) = self.origin() else { return Ok(()) };
+        let mut found = origin.version(version).await?;
+        if found.version.status != READY {
+            let status = &found.version.status;
+            let message = format!("{version} is {status} at {}, and not {READY}", origin.address());
+            return Err(Error::InvalidState(message));
+        }
+        let place = place_of(&found.version)?;
+        let files = origin.files(OriginFolder::Version(&found)).await?;
+        if files.is_empty() {
+            return Err(Error::InvalidState(format!("{version} has no files at {}", found.location)));
+        }
+        if self.is_brought(&found.version, &place).await? {
+            self.check_unchanged(&place, &files, origin.address(), version).await?;
+        } else {
+            self.delete_artifacts(&place).await?;
+            self.copy(origin, OriginFolder::Version(&found), files, &place).await?;
+        }
+        if let Some(run) = &mut found.run {
+            let root = ArtifactPath::parse(FOLDER)?.join("runs")?.join(&run.run.info.id)?;
+            for folder in RUN_FOLDERS {
+                let files = origin.files(OriginFolder::Run(run, folder)).await?;
+                self.copy(origin, OriginFolder::Run(run, folder), files, &root.join(folder)?).await?;
+            }
+            run.run.info.artifact_uri = own_uri(&root);
+        }
+        found.version.storage_location = Some(own_uri(&place));
+        self.record(found, origin.address()).await
+    }
+
+    /// Makes sure that what is known of a version is here, though its files may not be.
+    pub(crate) async fn know(&self, version: &ModelVersion) -> Result<()> {
+        let Some(origin) = self.origin() else { return Ok(()) };
+        match self.version(version.model.as_str(), &version.version.to_string()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut found = origin.version(version).await?;
+        found.version.storage_location = Some(found.location.clone());
+        self.record(found, origin.address()).await
+    }
+
+    /// Whether the files of this very version are here, all of them.
+    async fn is_brought(&self, version: &Version, place: &ArtifactPath) -> Result<bool> {
+        let (name, number) = (version.name.clone(), version.version);
+        let known = self.database.read(async move |tx| repo::versions::by_number(tx, &name, number).await).await?;
+        Ok(known.is_some_and(|known| known.storage_location == Some(own_uri(place))))
+    }
+
+    /// Compares by paths and sizes: nobody elsewhere tells digests.
+    async fn check_unchanged(
+        &self,
+        place: &ArtifactPath,
+        files: &[OriginFile],
+        address: &str,
+        version: &ModelVersion,
+    ) -> Result<()> {
+        let here = self.artifacts.walk(place).await?;
+        let here = here.iter().filter_map(|entry| Some((entry.path.below(place)?, entry.size)));
+        let mut here: Vec<_> = here.collect();
+        let mut there: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.size)).collect();
+        here.sort_unstable();
+        there.sort_unstable();
+        let same = here.len() == there.len()
+            && here
+                .iter()
+                .zip(&there)
+                .all(|(here, there)| here.0 == there.0 && there.1.is_none_or(|size| size == here.1));
+        if same {
+            return Ok(());
+        }
+        Err(Error::InvalidState(format!(
+            "the files of {version} at {address} are not those that were brought here: a version does not change; \
+             register what changed as a new version"
+        )))
+    }
+
+    /// Copies `files`, each of which must be as large as it was said to be.
+    async fn copy(
+        &self,
+        origin: &dyn Origin,
+        folder: OriginFolder<'_>,
+        files: Vec<OriginFile>,
+        place: &ArtifactPath,
+    ) -> Result<()> {
+        for file in files {
+            let content = origin.open(folder, &file.path).await?;
+            let stored = self.store_artifact(&place.join(&file.path)?, content).await.map_err(broken_off)?;
+            if let Some(size) = file.size.filter(|size| *size != stored.size) {
+                let message = format!(
+                    "`{}` has {} bytes where {} listed {size}: it is being changed, or the connection broke",
+                    file.path,
+                    stored.size,
+                    origin.address()
+                );
+                return Err(OriginError::new(ErrorKind::Unavailable, message).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, found: OriginVersion, address: &str) -> Result<()> {
+        let (now, address) = (self.now(), address.to_owned());
+        self.database
+            .write(async move |tx| {
+                let OriginVersion { version, run, .. } = &found;
+                record_model(tx, &version.name, &address, now).await?;
+                if let Some(run) = run {
+                    record_run(tx, run, now).await?;
+                }
+                if repo::brought::update_version(tx, version).await? == 0 {
+                    repo::versions::insert(tx, version).await?;
+                }
+                repo::versions::set_tags(tx, &version.name, version.version, &version.tags).await?;
+                repo::models::touch(tx, &version.name, now).await?;
+                match author_of(version, run.as_ref()) {
+                    Some(author) => repo::authors::record(tx, version, &author).await,
+                    None => Ok(()),
+                }
+            })
+            .await
+    }
+}
+
+/// A store that stopped in the middle is the other registry's failure, not the caller's.
+fn broken_off(error: Error) -> Error {
+    match error {
+        Error::Artifacts(artifacts::Error::Interrupted { .. }) => {
+            let message = "the connection broke while files were brought here";
+            OriginError::because(ErrorKind::Unavailable, message, error).into()
+        }
+        other => other,
+    }
+}
+
+/// Where a version's files are kept: by name and number, and by when it was registered, so that another one of the same
+/// number never passes for it. A name may be what no path can be.
+fn place_of(version: &Version) -> Result<ArtifactPath> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let name: String = version.name.chars().map(plain).collect();
+    let digest = Digest::of(&version.name).hex();
+    let path = format!("{FOLDER}/models/{name}-{}/{}-{}", &digest[..8], version.version, version.created);
+    Ok(ArtifactPath::parse(&path)?)
+}
+
+fn own_uri(path: &ArtifactPath) -> String {
+    format!("{}{path}", storage::OWN_ROOT)
+}
+
+/// Makes the model if it is missing, and refuses one that was registered here or brought from elsewhere.
+async fn record_model(tx: &mut Transaction, name: &str, address: &str, now: i64) -> Result<()> {
+    let model = RegisteredModel {
+        name: name.to_owned(),
+        created: Some(now),
+        updated: Some(now),
+        description: None,
+        latest_versions: Vec::new(),
+        tags: Vec::new(),
+        aliases: Vec::new(),
+    };
+    if repo::models::insert(tx, &model).await? {
+        return repo::models::set_tags(tx, name, &[KeyValue::new(ORIGIN_TAG, address)]).await;
+    }
+    let known = models::required(tx, name).await?;
+    let from = known.tags.iter().find(|tag| tag.key == ORIGIN_TAG).map(|tag| tag.value.as_str());
+    if from == Some(address) {
+        return Ok(());
+    }
+    let from = from.map_or_else(|| "was registered here".to_owned(), |from| format!("was brought from {from}"));
+    Err(Error::InvalidState(format!(
+        "this server's own database has a model {name} that {from}, not from {address}: give `--database` one of its own \
+         when `--registry` names another registry"
+    )))
+}
+
+/// The run as it is now: what was logged since it was brought is added, what was deleted is gone.
+async fn record_run(tx: &mut Transaction, found: &OriginRun, now: i64) -> Result<()> {
+    let OriginRun { run, experiment } = found;
+    let experiment_id = match repo::experiments::by_name(tx, experiment).await? {
+        Some(known) => known.id,
+        None => {
+            let made = repo::experiments::insert(tx, experiment, Some(storage::OWN_ROOT), now).await?;
+            made.ok_or_else(|| Error::Corrupt { what: "an experiment's name", value: experiment.clone() })?
+        }
+    };
+    let info = RunInfo { experiment_id, ..run.info.clone() };
+    if repo::runs::by_id(tx, &info.id).await?.is_none() {
+        repo::runs::insert(tx, &info).await?;
+    }
+    repo::runs::update(tx, &info).await?;
+    repo::brought::forget_logged(tx, &info.id).await?;
+    repo::brought::set_location(tx, &info.id, &info.artifact_uri).await?;
+    repo::runs::insert_params(tx, &info.id, &run.params).await?;
+    repo::runs::set_tags(tx, &info.id, &run.tags).await?;
+    repo::metrics::insert(tx, &info.id, &run.metrics).await?;
+    for dataset in &run.datasets {
+        repo::inputs::insert_dataset(tx, experiment_id, &info.id, dataset).await?;
+    }
+    Ok(())
+}
+
+/// Who made the version, as its client said. No token was shown here.
+fn author_of(version: &Version, run: Option<&OriginRun>) -> Option<Principal> {
+    let of_run = run.and_then(|run| run.run.tag(USER_TAG).or(Some(run.run.info.user_id.as_str())));
+    let name = version.user_id.as_deref().filter(|user| !user.is_empty()).or(of_run)?;
+    (!name.is_empty()).then(|| Principal { name: name.to_owned(), role: Role::Editor, ..Principal::anonymous() })
+}
