@@ -9,6 +9,7 @@ pub mod error;
 pub mod features;
 pub mod inference;
 pub mod lineage;
+pub mod maintenance;
 pub mod mlflow;
 pub mod mlflow_ui;
 pub mod monitoring;

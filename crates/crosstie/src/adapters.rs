@@ -13,6 +13,7 @@ pub(crate) mod feature_source;
 pub(crate) mod gates;
 pub(crate) mod gateway_reports;
 pub(crate) mod governance;
+pub(crate) mod maintenance;
 pub(crate) mod model_files;
 pub(crate) mod plan_source;
 pub(crate) mod prediction_sink;

@@ -11,15 +11,15 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use api::mlflow::elsewhere::Upstream;
 use artifacts::Store;
-use database::Database;
+use database::{Database, Transaction};
 use remote_mlflow::RemoteMlflow;
 use runtime::{SharedClock, Signal, SystemClock, Tasks};
 use telemetry::Metrics;
 
 use crate::{
     adapters::{
-        definitions::VersionDefinitions, explanations::Explainer, plan_source::PRODUCTION, projects::Applied,
-        upstream::Through,
+        definitions::VersionDefinitions, explanations::Explainer, maintenance::Upkeep, plan_source::PRODUCTION,
+        projects::Applied, upstream::Through,
     },
     project::{Project, ProjectStore, repo},
     settings::Settings,
@@ -60,6 +60,7 @@ pub(super) struct Services {
     explanations: Arc<Explainer>,
     drift: drift::Service,
     alerts: alerts::Service,
+    upkeep: Arc<Upkeep>,
     metrics: Metrics,
     clock: SharedClock,
 }
@@ -133,7 +134,9 @@ async fn wire(settings: &Settings, tasks: &Tasks, clock: &SharedClock, plan_chan
         alerts::METRICS,
         registry::webhooks::METRICS,
     ])?;
-    let database = Database::connect(&settings.database, tasks)
+    let uri = database::sqlalchemy_uri(&settings.database)?;
+    let check = async move |tx: &mut Transaction| registry::check_database(tx, &uri).await;
+    let database = Database::connect_after(&settings.database, tasks, check)
         .await
         .with_context(|| format!("cannot open the database {}", shown(&settings.database)))?;
     let artifacts = open_artifacts(settings).await?;

@@ -2,10 +2,12 @@
 //! it did to a person, or with `--json` to a program.
 
 mod client;
+mod database;
 mod down;
 mod explain;
 mod features;
 mod lineage;
+mod maintenance;
 mod monitoring;
 mod output;
 mod projects;
@@ -22,7 +24,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use types::{ModelName, PredictionId};
 
-use crate::project::find_project_dir;
+use crate::{project::find_project_dir, settings::StoreFlags};
 use client::{Client, ServerFlags};
 use output::Output;
 
@@ -87,6 +89,25 @@ enum Command {
         /// The model.
         model: ModelName,
     },
+    /// Delete for good what was deleted: runs, logged models, experiments, and their artifacts.
+    Gc(maintenance::GcFlags),
+    /// Look whether every row's references and every artifact's content are as they should be.
+    Verify,
+    /// Write a backup of everything that the server keeps, while it serves, into a folder on its machine.
+    Backup {
+        /// The folder, which must not exist or be empty.
+        to: PathBuf,
+    },
+    /// Put a backup into empty stores, with nothing up on this folder.
+    Restore {
+        /// The backup's folder.
+        from: PathBuf,
+        #[command(flatten)]
+        stores: Box<StoreFlags>,
+    },
+    /// Go back to MLflow's own server.
+    #[command(subcommand)]
+    Database(database::Command),
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -156,6 +177,11 @@ async fn run(line: CommandLine, output: Output) -> Result<()> {
         Command::Alerts(flags) => monitoring::alerts(&context, &flags).await,
         Command::Drift { model } => monitoring::drift(&context, &model).await,
         Command::Kpis { model } => monitoring::kpis(&context, &model).await,
+        Command::Gc(flags) => maintenance::gc(&context, flags).await,
+        Command::Verify => maintenance::verify(&context).await,
+        Command::Backup { to } => maintenance::back_up(&context, to).await,
+        Command::Restore { from, stores } => maintenance::restore(&context, from, *stores).await,
+        Command::Database(command) => database::run(&context, command).await,
         Command::Token(command) => token::run(&context, command).await,
         Command::Schema { out } => projects::schema(&context, &out),
     }

@@ -4,6 +4,7 @@
 
 mod adapters;
 mod app;
+mod backup;
 mod cli;
 mod project;
 mod settings;

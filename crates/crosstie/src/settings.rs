@@ -1,12 +1,13 @@
 //! What `crosstie up` is told: by flags, by environment (clap reads both), by `crosstie.yaml`, and where nothing is said
 //! by the laptop's defaults. The result is one value without options, so that wiring decides nothing.
 
+mod mlflow_names;
 mod remote;
 mod s3;
 mod webhooks;
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +18,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use remote::{RemoteRegistry, TrackingVariables};
 pub(crate) use webhooks::{WebhookFlags, WebhookSettings};
+
+/// Where MLflow's server listens, too.
+const API_PORT: u16 = 5000;
+/// Clients reach artifacts through this server.
+const OWN_ROOT: &str = "mlflow-artifacts:/";
 
 /// `crosstie.yaml`: where the project's stores are and who may call. Targets (dev, staging, prod) override stores.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -82,15 +88,70 @@ pub(crate) struct Stores {
     pub(crate) online_store: Option<String>,
 }
 
+/// Flags that say where things are kept, for every command that opens the stores itself.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct StoreFlags {
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_DATABASE")]
+    pub(crate) database: Option<String>,
+    /// The artifact store: file:DIR or s3://BUCKET/PREFIX. S3's keys, region and endpoint are taken from AWS_* variables.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_ARTIFACTS")]
+    pub(crate) artifacts: Option<String>,
+    /// The online store: redb:FILE.
+    #[arg(long, value_name = "URI", env = "CROSSTIE_ONLINE_STORE")]
+    pub(crate) online_store: Option<String>,
+    #[command(flatten)]
+    pub(crate) mlflow: mlflow_names::MlflowStoreFlags,
+}
+
+/// Where things are kept, each by URI.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreUris {
+    /// The database.
+    pub(crate) database: String,
+    /// Artifacts.
+    pub(crate) artifacts: String,
+    /// How they are reached.
+    pub(crate) artifact_access: artifacts::Config,
+    /// Feature values for serving.
+    pub(crate) online_store: String,
+}
+
+impl StoreUris {
+    /// Flags over project file over defaults below `dir`.
+    ///
+    /// # Errors
+    /// When a URI's scheme is not one that this version has.
+    pub(crate) fn resolve(dir: &Path, flags: StoreFlags, project: &ProjectFile) -> Result<Self> {
+        let flags = mlflow_names::taken_stores(flags)?;
+        let (state, stores) = (dir.join(".crosstie"), &project.stores);
+        let pick = |flag: Option<String>, file: &Option<String>, scheme: &str, default: &str| {
+            let uri =
+                flag.or_else(|| file.clone()).unwrap_or_else(|| format!("{scheme}:{}", state.join(default).display()));
+            absolute(dir, scheme, uri)
+        };
+        let uris = Self {
+            database: pick(flags.database, &stores.database, "sqlite", "crosstie.db"),
+            artifacts: pick(flags.artifacts, &stores.artifacts, "file", "artifacts"),
+            artifact_access: s3::settings(s3::environment()),
+            online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
+        };
+        check_scheme("--database", &uris.database, &["sqlite:", "postgres:", "postgresql:", "postgresql+"], "")?;
+        check_scheme("--artifacts", &uris.artifacts, &["file:", "s3:", "/", "."], " or s3:")?;
+        check_scheme("--online-store", &uris.online_store, &["redb:"], "; redis: comes later")?;
+        Ok(uris)
+    }
+}
+
 /// Flags of `crosstie up`, which win over the project file.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct UpFlags {
-    /// The address to listen on. Any other than loopback needs a token to exist first.
-    #[arg(long, default_value = "127.0.0.1", env = "CROSSTIE_HOST")]
-    pub(crate) host: IpAddr,
-    /// MLflow's REST API, Crosstie's own and the console; 0 takes a free port.
-    #[arg(long, default_value_t = 5000, env = "CROSSTIE_PORT")]
-    pub(crate) port: u16,
+    /// The address to listen on. Any other than loopback needs a token to exist first [default: 127.0.0.1].
+    #[arg(long, env = "CROSSTIE_HOST")]
+    pub(crate) host: Option<IpAddr>,
+    /// MLflow's REST API, Crosstie's own and the console; 0 takes a free port [default: 5000].
+    #[arg(long, env = "CROSSTIE_PORT")]
+    pub(crate) port: Option<u16>,
     /// Inference over HTTP; 0 takes a free port.
     #[arg(long, default_value_t = 8000, env = "CROSSTIE_HTTP_PORT")]
     pub(crate) http_port: u16,
@@ -100,24 +161,18 @@ pub(crate) struct UpFlags {
     /// Prometheus' metrics; 0 takes a free port.
     #[arg(long, default_value_t = 8002, env = "CROSSTIE_METRICS_PORT")]
     pub(crate) metrics_port: u16,
-    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME.
-    #[arg(long, value_name = "URI", env = "CROSSTIE_DATABASE", alias = "backend-store-uri")]
-    pub(crate) database: Option<String>,
-    /// The artifact store: file:DIR or s3://BUCKET/PREFIX. S3's keys, region and endpoint are taken from AWS_* variables.
-    #[arg(long, value_name = "URI", env = "CROSSTIE_ARTIFACTS", alias = "artifacts-destination")]
-    pub(crate) artifacts: Option<String>,
+    #[command(flatten)]
+    pub(crate) stores: StoreFlags,
     /// An MLflow server elsewhere whose models are released here: mlflow+https://HOST. MLFLOW_TRACKING_TOKEN, or
     /// MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are shown to it. The default is this server's own registry.
     #[arg(long, value_name = "URI", env = "CROSSTIE_REGISTRY")]
     pub(crate) registry: Option<String>,
     #[command(flatten)]
     pub(crate) tracking: TrackingVariables,
-    /// Where new experiments keep their artifacts, as clients see it. The default goes through this server.
-    #[arg(long, value_name = "URI", default_value = "mlflow-artifacts:/", env = "CROSSTIE_DEFAULT_ARTIFACT_ROOT")]
-    pub(crate) default_artifact_root: String,
-    /// The online store: redb:FILE.
-    #[arg(long, value_name = "URI", env = "CROSSTIE_ONLINE_STORE")]
-    pub(crate) online_store: Option<String>,
+    /// Where new experiments keep their artifacts, as clients see it. The default goes through this server
+    /// [default: mlflow-artifacts:/].
+    #[arg(long, value_name = "URI", env = "CROSSTIE_DEFAULT_ARTIFACT_ROOT")]
+    pub(crate) default_artifact_root: Option<String>,
     /// ONNX Runtime's library (libonnxruntime.so). Looked for in the active or the project's virtual environment otherwise.
     #[arg(long, value_name = "FILE", env = "CROSSTIE_ONNXRUNTIME")]
     pub(crate) onnxruntime: Option<PathBuf>,
@@ -131,6 +186,8 @@ pub(crate) struct UpFlags {
     /// Webhooks.
     #[command(flatten)]
     pub(crate) webhooks: WebhookFlags,
+    #[command(flatten)]
+    pub(crate) mlflow: mlflow_names::MlflowFlags,
 }
 
 /// Where MLflow's web client is taken from.
@@ -192,38 +249,29 @@ impl Settings {
     /// # Errors
     /// When a URI's scheme is not one that this version has.
     pub(crate) fn resolve(dir: &Path, flags: UpFlags, project: &ProjectFile) -> Result<Self> {
-        let state = dir.join(".crosstie");
-        let stores = &project.stores;
-        let pick = |flag: Option<String>, file: &Option<String>, scheme: &str, default: &str| {
-            let uri =
-                flag.or_else(|| file.clone()).unwrap_or_else(|| format!("{scheme}:{}", state.join(default).display()));
-            absolute(dir, scheme, uri)
-        };
-        let registry = flags.registry.or_else(|| stores.registry.clone());
+        let flags = mlflow_names::taken(flags)?;
+        let registry = flags.registry.or_else(|| project.stores.registry.clone());
         let registry = registry.map(|uri| uri.parse()).transpose().context("--registry")?;
         let credentials = flags.tracking.credentials();
-        let settings = Self {
+        let uris = StoreUris::resolve(dir, flags.stores, project)?;
+        Ok(Self {
             registry: registry.map(|address| RemoteRegistry { address, credentials }),
             dir: dir.to_path_buf(),
-            host: flags.host,
-            ports: [flags.port, flags.http_port, flags.grpc_port, flags.metrics_port],
-            database: pick(flags.database, &stores.database, "sqlite", "crosstie.db"),
-            artifacts: pick(flags.artifacts, &stores.artifacts, "file", "artifacts"),
-            artifact_access: s3::settings(s3::environment()),
-            default_artifact_root: flags.default_artifact_root,
-            online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
+            host: flags.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            ports: [flags.port.unwrap_or(API_PORT), flags.http_port, flags.grpc_port, flags.metrics_port],
+            database: uris.database,
+            artifacts: uris.artifacts,
+            artifact_access: uris.artifact_access,
+            default_artifact_root: flags.default_artifact_root.unwrap_or_else(|| OWN_ROOT.to_owned()),
+            online_store: uris.online_store,
             onnxruntime: flags.onnxruntime,
             mlflow_ui: flags.mlflow_ui.as_ref().or(project.mlflow_ui.as_ref()).map(|said| WebClient::parse(dir, said)),
             require_token: project.require_token,
             alerts: project.alerts.clone(),
             webhooks: WebhookSettings::resolve(flags.webhooks)?,
             ready_file: flags.ready_file,
-            state,
-        };
-        check_scheme("--database", &settings.database, &["sqlite:", "postgres:", "postgresql:"], "")?;
-        check_scheme("--artifacts", &settings.artifacts, &["file:", "s3:", "/", "."], " or s3:")?;
-        check_scheme("--online-store", &settings.online_store, &["redb:"], "; redis: comes later")?;
-        Ok(settings)
+            state: dir.join(".crosstie"),
+        })
     }
 }
 

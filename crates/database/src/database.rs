@@ -9,7 +9,7 @@ use crate::{
     Error, Lease, Migration, Result, Transaction,
     lane::Ended,
     lease, migration, postgres, sqlite,
-    uri::Uri,
+    uri::{Uri, sqlalchemy_uri},
     work::{Closure, in_transaction},
 };
 
@@ -26,10 +26,11 @@ pub enum Dialect {
 #[derive(Debug, Clone)]
 pub struct Database {
     engine: Arc<Engine>,
+    sqlalchemy: Arc<str>,
 }
 
 #[derive(Debug)]
-enum Engine {
+pub(crate) enum Engine {
     Sqlite(sqlite::Engine),
     Postgres(postgres::Engine),
 }
@@ -43,22 +44,55 @@ impl Database {
     /// When the URI names no database, the file cannot be opened, the server cannot be reached, or a newer Crosstie has
     /// migrated it.
     pub async fn connect(uri: &str, tasks: &Tasks) -> Result<Self> {
+        Self::connect_after(uri, tasks, async |_: &mut Transaction| Ok::<(), Error>(())).await
+    }
+
+    /// As [`Database::connect`], once `check` has looked at the database as it is and found nothing against it. When it
+    /// refuses, nothing was changed: no table made, no file made, SQLite's journal as it was. A SQLite file that does not
+    /// exist yet is not looked at.
+    ///
+    /// # Errors
+    /// What `check` answers; as [`Database::connect`].
+    pub async fn connect_after<F, E>(uri: &str, tasks: &Tasks, check: F) -> Result<Self, E>
+    where
+        F: AsyncFn(&mut Transaction) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (look, found) = Closure::with_answer(check);
+        let found = async { found.await.unwrap_or_else(|_| Err(Error::Closed.into())) };
+        let sqlalchemy = sqlalchemy_uri(uri)?;
         let (engine, threads) = match Uri::parse(uri)? {
             Uri::Sqlite(path) => {
+                if path.exists() {
+                    sqlite::look(&path, look).await?;
+                    found.await?;
+                }
                 let (engine, threads) = sqlite::Engine::open(&path).await?;
                 (Engine::Sqlite(engine), threads)
             }
             Uri::Postgres(uri) => {
                 let (engine, threads) = postgres::Engine::open(&uri)?;
+                engine.read(look).await?;
+                found.await?;
                 (Engine::Postgres(engine), threads)
             }
         };
         for (name, ended) in threads {
             tasks.spawn(name, watch(ended, tasks.shutdown_token()));
         }
-        let database = Self { engine: Arc::new(engine) };
+        let database = Self { engine: Arc::new(engine), sqlalchemy: sqlalchemy.into() };
         database.migrate("database", lease::MIGRATIONS).await?;
         Ok(database)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The database's URI as SQLAlchemy, and so MLflow, writes it; without a password.
+    #[must_use]
+    pub fn sqlalchemy_uri(&self) -> &str {
+        &self.sqlalchemy
     }
 
     /// Which database this is.

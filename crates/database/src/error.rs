@@ -129,6 +129,20 @@ pub enum Error {
         /// The epoch that holds now; 0 when there is none.
         current: i64,
     },
+    /// A backup that cannot be made or put back.
+    #[error("the backup at {}: {reason}", path.display())]
+    Backup {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another process uses the database, and must not while this is done.
+    #[error("another process has {what} open: stop it first (`crosstie down`)")]
+    InUse {
+        /// The database.
+        what: String,
+    },
     /// The database was migrated by a newer Crosstie.
     #[error("the tables of `{component}` have version {recorded}, this program knows {known}: use a newer crosstie")]
     NewerSchema {
@@ -185,9 +199,12 @@ impl Error {
             },
             Self::Contention { .. } => ErrorKind::Conflict,
             Self::Full { .. } => ErrorKind::OutOfSpace,
-            Self::Open { .. } | Self::Refused { .. } | Self::Fenced { .. } | Self::NewerSchema { .. } => {
-                ErrorKind::FailedPrecondition
-            }
+            Self::Open { .. }
+            | Self::Refused { .. }
+            | Self::Fenced { .. }
+            | Self::Backup { .. }
+            | Self::InUse { .. }
+            | Self::NewerSchema { .. } => ErrorKind::FailedPrecondition,
             Self::Statement { .. }
             | Self::Parameters { .. }
             | Self::Column { .. }

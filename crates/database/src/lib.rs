@@ -27,7 +27,9 @@
 //! This crate does not build SQL, map objects, or know any table but its own two: `crosstie_migration` and
 //! `crosstie_lease`.
 
+pub mod backup;
 mod database;
+mod detach;
 mod error;
 mod lane;
 mod leader;
@@ -46,6 +48,7 @@ mod uri;
 mod work;
 
 pub use database::{Database, Dialect};
+pub use detach::{detach, owned};
 pub use error::{Constraint, Error};
 pub use leader::Leader;
 pub use lease::Lease;
@@ -53,6 +56,7 @@ pub use migration::Migration;
 pub use parameter::{Parameter, ParameterType, Typed};
 pub use row::{Cell, FromCell, Row};
 pub use transaction::Transaction;
+pub use uri::sqlalchemy_uri;
 
 /// What this crate's operations answer.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

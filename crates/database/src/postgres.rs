@@ -71,6 +71,7 @@ pub(crate) struct Engine {
     pool: PgPool,
     /// Held by the one that runs in turn.
     turn: Arc<Mutex<()>>,
+    server: PgConnectOptions,
 }
 
 impl Engine {
@@ -90,8 +91,8 @@ impl Engine {
             .idle_timeout(None)
             // A connection that died while idle is noticed by `BEGIN` and replaced.
             .test_before_acquire(false)
-            .connect_lazy_with(options);
-        Ok((Self { lane, pool, turn: Arc::default() }, vec![("postgres", ended)]))
+            .connect_lazy_with(options.clone());
+        Ok((Self { lane, pool, turn: Arc::default(), server: options }, vec![("postgres", ended)]))
     }
 
     pub(crate) async fn write(&self, work: Box<dyn Work>) -> Result<()> {
@@ -104,6 +105,11 @@ impl Engine {
 
     pub(crate) async fn migrate(&self, work: Box<dyn Work>) -> Result<()> {
         self.run(LOCKED, work).await
+    }
+
+    /// How to make a connection beside the pool's.
+    pub(crate) fn server(&self) -> &PgConnectOptions {
+        &self.server
     }
 
     pub(crate) async fn close(&self) {

@@ -8,7 +8,11 @@
 //! Write-ahead logging with `synchronous=FULL` makes each commit durable when it returns, and lets readers read the last
 //! commit meanwhile. Nothing here keeps a second process out of the file; `crosstie` does, with its lock file.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite, SqlitePool, TypeInfo as _, ValueRef as _,
@@ -48,6 +52,7 @@ pub(crate) struct Engine {
     writer: mpsc::Sender<Message>,
     lane: Lane,
     readers: SqlitePool,
+    path: PathBuf,
 }
 
 enum Message {
@@ -91,7 +96,15 @@ impl Engine {
         })
         .map_err(started)?;
         let (lane, reading) = Lane::start("sqlite-reader").map_err(started)?;
-        Ok((Self { writer, lane, readers }, vec![("sqlite writer", writing), ("sqlite reader", reading)]))
+        Ok((
+            Self { writer, lane, readers, path: path.to_owned() },
+            vec![("sqlite writer", writing), ("sqlite reader", reading)],
+        ))
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) async fn write(&self, work: Box<dyn Work>) -> Result<()> {
@@ -112,6 +125,39 @@ impl Engine {
             drop(closed.await);
         }
     }
+}
+
+/// Runs `work` on the file as it is, changing nothing: not its journal mode, not even by recovering what another program
+/// left, unless it cannot be read without.
+pub(crate) async fn look(path: &Path, work: Box<dyn Work>) -> Result<()> {
+    let failed = |source: std::io::Error| Error::Open { path: path.to_owned(), source: Arc::new(source.into()) };
+    let (lane, _ended) = Lane::start("sqlite-look").map_err(failed)?;
+    let path = path.to_owned();
+    lane.run(move || Box::pin(look_and_answer(path, work))).await
+}
+
+async fn look_and_answer(path: PathBuf, mut work: Box<dyn Work>) {
+    let options = SqliteConnectOptions::new().filename(&path).busy_timeout(BUSY).disable_statement_logging();
+    let looked = match try_look(&options.clone().read_only(true), &mut work).await {
+        // A journal that a killed program left: without it the file is not what was committed last.
+        Err(_) => try_look(&options.pragma("query_only", "ON"), &mut work).await,
+        Ok(()) => Ok(()),
+    };
+    if let Err(source) = looked {
+        work.fail(Error::Open { path, source: Arc::new(source) });
+    }
+    work.answer();
+}
+
+async fn try_look(options: &SqliteConnectOptions, work: &mut Box<dyn Work>) -> Result<(), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    sqlx::query("SELECT COUNT(*) FROM sqlite_master").execute(&mut connection).await?;
+    let mut tx = Transaction::new(Connection::SqliteWriter(Box::new(connection)));
+    tx.control("BEGIN").await?;
+    work.attempt(&mut tx).await;
+    tx.control("ROLLBACK").await?;
+    close_connection(tx.into_connection()).await;
+    Ok(())
 }
 
 /// The writer: group after group, until the last handle is dropped.

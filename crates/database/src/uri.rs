@@ -20,8 +20,9 @@ impl Uri {
         if uri.starts_with("postgres://") || uri.starts_with("postgresql://") {
             return Ok(Self::Postgres(uri.to_owned()));
         }
-        if uri.starts_with("postgresql+") {
-            return refuse("write `postgresql://…` without the name of a Python driver");
+        // SQLAlchemy's URIs may name the Python driver, which is nothing to us.
+        if let Some((_, rest)) = uri.strip_prefix("postgresql+").and_then(|rest| rest.split_once("://")) {
+            return Ok(Self::Postgres(format!("postgresql://{rest}")));
         }
         let Some(rest) = uri.strip_prefix("sqlite:") else {
             return refuse("expected `sqlite:PATH` or `postgres://USER@HOST/DATABASE`");
@@ -41,6 +42,21 @@ impl Uri {
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
+}
+
+/// `uri` as SQLAlchemy, and so MLflow, writes it; without a password, and with an absolute path.
+///
+/// # Errors
+/// When it names no database.
+pub fn sqlalchemy_uri(uri: &str) -> Result<String> {
+    Ok(match Uri::parse(uri)? {
+        Uri::Sqlite(path) => {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            format!("sqlite:///{}", path.display())
+        }
+        // The driver that was named stays: SQLAlchemy may not find another.
+        Uri::Postgres(_) => without_password(uri).replacen("postgres://", "postgresql://", 1),
+    })
 }
 
 /// The URI with the password of its authority, if any, left out.
@@ -66,6 +82,15 @@ mod tests {
         ] {
             assert_eq!(Uri::parse(uri).unwrap(), Uri::Sqlite(path.into()), "{uri}");
         }
+    }
+
+    #[test]
+    fn mlflow_is_told_of_the_same_database() {
+        assert_eq!(sqlalchemy_uri("sqlite:/srv/mlflow.db").unwrap(), "sqlite:////srv/mlflow.db");
+        assert_eq!(sqlalchemy_uri("sqlite:////srv/mlflow.db").unwrap(), "sqlite:////srv/mlflow.db");
+        let with_driver = sqlalchemy_uri("postgresql+psycopg2://ranking:hunter2@db/mlflow").unwrap();
+        assert_eq!(with_driver, "postgresql+psycopg2://ranking@db/mlflow");
+        assert_eq!(sqlalchemy_uri("postgres://db/mlflow").unwrap(), "postgresql://db/mlflow");
     }
 
     #[test]

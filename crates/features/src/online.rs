@@ -8,7 +8,11 @@ pub mod conformance;
 mod embedded;
 mod row;
 
-use std::{fmt::Debug, path::PathBuf, sync::Arc};
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use thiserror::Error as ThisError;
@@ -68,6 +72,10 @@ pub trait OnlineStore: Send + Sync + Debug {
 
     /// The spaces that hold rows, with how many.
     async fn spaces(&self) -> Result<Vec<(Space, u64)>, Error>;
+
+    /// Writes a copy of all rows, as they are at one moment, to the file `to`, which does not exist yet, for a store of the
+    /// same kind to be opened on. `false` when the store keeps its own backups, as a server does.
+    async fn back_up(&self, to: &Path) -> Result<bool, Error>;
 
     /// Forgets all rows of a space whose definition nothing serves any more; says how many there were.
     async fn remove(&self, space: &Space) -> Result<u64, Error>;

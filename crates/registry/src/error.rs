@@ -2,7 +2,10 @@
 
 use types::ErrorKind;
 
-use crate::OriginError;
+use crate::{
+    OriginError,
+    schema::{MLFLOW_RELEASE, MLFLOW_STAMP},
+};
 
 /// A failed operation of the registry.
 #[derive(Debug, thiserror::Error)]
@@ -25,19 +28,27 @@ pub enum Error {
     /// The governance port could not answer, so the mutation was not made.
     #[error("{0}")]
     Ungoverned(String),
-    /// The database holds MLflow's tables, but not those of the release that this version speaks.
+    /// The database holds MLflow's tables as an older release made them.
     #[error(
-        "the database holds MLflow's tables at migration `{found}`, but this version of Crosstie needs `{expected}` \
-         (MLflow {release}): upgrade it with `mlflow db upgrade URI` of MLflow {release}, or, if it is newer, use a \
-         newer Crosstie"
+        "the database holds the tables of an older MLflow (its migration is `{found}`; MLflow {MLFLOW_RELEASE}, which \
+         this version of Crosstie speaks, has `{MLFLOW_STAMP}`). Nothing was changed. Make a backup, then upgrade it \
+         with MLflow {MLFLOW_RELEASE}: mlflow db upgrade {uri}"
     )]
-    Stamp {
-        /// The stamp found, or what is wrong with it.
+    OlderSchema {
+        /// The migration found, or `none`.
         found: String,
-        /// The stamp needed.
-        expected: &'static str,
-        /// MLflow's release with that stamp.
-        release: &'static str,
+        /// The database as MLflow's command names it.
+        uri: String,
+    },
+    /// The database holds MLflow's tables at a migration that is not known here.
+    #[error(
+        "the database holds MLflow's tables at migration `{found}`, which this version of Crosstie does not know: it \
+         speaks MLflow {MLFLOW_RELEASE} (`{MLFLOW_STAMP}`). Nothing was changed. If a newer MLflow has upgraded it, use \
+         a newer Crosstie"
+    )]
+    UnknownSchema {
+        /// The migration found.
+        found: String,
     },
     /// The files of a version do not lie in this server's artifact store.
     #[error("the files of `{subject}` lie at `{uri}`, which this server's artifact store does not hold")]
@@ -80,7 +91,9 @@ impl Error {
             Self::Invalid(_) | Self::Elsewhere { .. } => ErrorKind::InvalidArgument,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::AlreadyExists(_) => ErrorKind::AlreadyExists,
-            Self::InvalidState(_) | Self::Stamp { .. } => ErrorKind::FailedPrecondition,
+            Self::InvalidState(_) | Self::OlderSchema { .. } | Self::UnknownSchema { .. } => {
+                ErrorKind::FailedPrecondition
+            }
             Self::Refused(_) => ErrorKind::PermissionDenied,
             Self::Ungoverned(_) => ErrorKind::Unavailable,
             // MLflow's kind for it, on which its own tests insist.

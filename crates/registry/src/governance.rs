@@ -89,6 +89,9 @@ pub enum Refusal {
 pub trait Governance: fmt::Debug + Send + Sync {
     /// Whether `principal` may make `mutation`.
     async fn check(&self, principal: &Principal, mutation: &Mutation) -> Result<(), Refusal>;
+
+    /// The versions that serve, are being released, or can be rolled back to: their files must stay.
+    async fn pinned(&self) -> Result<Vec<ModelVersion>, Refusal>;
 }
 
 /// Allows everything: a registry without releases.
@@ -99,6 +102,10 @@ pub struct Ungoverned;
 impl Governance for Ungoverned {
     async fn check(&self, _: &Principal, _: &Mutation) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    async fn pinned(&self) -> Result<Vec<ModelVersion>, Refusal> {
+        Ok(Vec::new())
     }
 }
 

@@ -16,6 +16,7 @@ mod entities;
 mod error;
 mod experiments;
 mod filter;
+mod gc;
 mod governance;
 mod inputs;
 mod lineage;
@@ -40,6 +41,7 @@ mod stages;
 mod storage;
 mod tags;
 mod unread;
+mod verify;
 mod version_search;
 mod versions;
 pub mod webhooks;
@@ -54,6 +56,7 @@ pub use entities::{
 };
 pub use error::{Error, Result};
 pub use experiments::{ExperimentSearch, NewExperiment};
+pub use gc::{Collected, Collection, Kept};
 pub use governance::{Governance, Mutation, Refusal, Ungoverned};
 pub use lineage::{
     Deployments, Downstream, EVIDENCE, Edge, GitState, Graph, Lineage, LineageDataset, LineageRun, LineageWorkflow,
@@ -71,9 +74,10 @@ pub use released::TrainingRun;
 pub use repo::authors::Author;
 pub use run_search::RunSearch;
 pub use runs::{NewRun, RunBatch, RunUpdate};
-pub use schema::{MLFLOW_RELEASE, MLFLOW_STAMP};
+pub use schema::{MLFLOW_RELEASE, MLFLOW_STAMP, OLDER_STAMPS, check_database};
 pub use service::{Config, Service};
 pub use stages::Transition;
 pub use unread::Unread;
+pub use verify::{Problem, Verified};
 pub use version_search::VersionSearch;
 pub use versions::{NewVersion, VersionRecord};

@@ -4,12 +4,15 @@
 //! to that one only. Statements are separated by blank lines. A test compares the result with a store that MLflow
 //! itself made.
 
+mod stamps;
+
 use database::{Database, Dialect, Migration, Transaction, params};
 
 use crate::{
     error::{Error, Result},
     storage,
 };
+pub use stamps::OLDER_STAMPS;
 
 /// The stamp of MLflow's migrations that this version speaks.
 pub const MLFLOW_STAMP: &str = "dc11669786a5";
@@ -44,14 +47,19 @@ const WEBHOOK_MIGRATIONS: &[Migration] = &[Migration {
     postgres: include_str!("ddl/crosstie_webhooks.sql"),
 }];
 
+/// The list of artifacts that are to go.
+const GC: &[Migration] =
+    &[Migration { version: 1, sqlite: include_str!("ddl/gc.sql"), postgres: include_str!("ddl/gc.sql") }];
+
 /// Makes or accepts MLflow's tables, then makes Crosstie's.
 pub(crate) async fn migrate(database: &Database, artifact_root: &str, now: i64) -> Result<()> {
     let artifact_location = storage::append(artifact_root, "0");
     if !is_present(database).await? {
+        let uri = database.sqlalchemy_uri().to_owned();
         let made = database
-            .write(async |tx| {
+            .write(async move |tx| {
                 tx.lock("registry:mlflow-tables").await?;
-                if is_installed(tx).await? { Ok(()) } else { install(tx).await }
+                if is_installed(tx, &uri).await? { Ok(()) } else { install(tx).await }
             })
             .await;
         // Another process may have made them meanwhile: what that one committed is what counts.
@@ -63,15 +71,26 @@ pub(crate) async fn migrate(database: &Database, artifact_root: &str, now: i64) 
     }
     database.write(async move |tx| ensure_default_experiment(tx, &artifact_location, now).await).await?;
     database.migrate("registry", MIGRATIONS).await?;
-    Ok(database.migrate("webhooks", WEBHOOK_MIGRATIONS).await?)
+    database.migrate("webhooks", WEBHOOK_MIGRATIONS).await?;
+    Ok(database.migrate("registry-gc", GC).await?)
 }
 
 async fn is_present(database: &Database) -> Result<bool> {
-    database.read(async |tx| is_installed(tx).await).await
+    let uri = database.sqlalchemy_uri().to_owned();
+    database.read(async move |tx| is_installed(tx, &uri).await).await
+}
+
+/// Refuses a database with MLflow's tables of another release; one without them is as good as one with. Reads only, so
+/// that it can be asked before anything is changed. `uri` is the database as MLflow's command line names it.
+///
+/// # Errors
+/// [`Error::OlderSchema`], which says how to upgrade it; [`Error::UnknownSchema`]; the database's errors.
+pub async fn check_database(tx: &mut Transaction, uri: &str) -> Result<()> {
+    is_installed(tx, uri).await.map(drop)
 }
 
 /// Whether MLflow's tables of the right release are there; `false` when there are none at all.
-async fn is_installed(tx: &mut Transaction) -> Result<bool> {
+async fn is_installed(tx: &mut Transaction, uri: &str) -> Result<bool> {
     let present = match tx.dialect() {
         Dialect::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ($1, $2)",
         Dialect::Postgres => {
@@ -83,16 +102,21 @@ async fn is_installed(tx: &mut Transaction) -> Result<bool> {
     for row in tx.rows(present, params!["alembic_version", "experiments"]).await? {
         tables.push(row.get::<String>("name")?);
     }
-    let refused = |found: String| Error::Stamp { found, expected: MLFLOW_STAMP, release: MLFLOW_RELEASE };
+    let older = |found: String| Error::OlderSchema { found, uri: uri.to_owned() };
     if tables.is_empty() {
         return Ok(false);
     }
     if !tables.iter().any(|table| table == "alembic_version") {
-        return Err(refused("none".to_owned()));
+        return Err(older("none".to_owned()));
     }
     let rows = tx.rows("SELECT version_num FROM alembic_version ORDER BY version_num", params![]).await?;
     let stamps = rows.iter().map(|row| row.get("version_num")).collect::<Result<Vec<String>, _>>()?;
-    if stamps == [MLFLOW_STAMP] { Ok(true) } else { Err(refused(stamps.join(", "))) }
+    match stamps.as_slice() {
+        [stamp] if stamp == MLFLOW_STAMP => Ok(true),
+        [] => Err(older("none".to_owned())),
+        known if known.iter().all(|stamp| OLDER_STAMPS.contains(&stamp.as_str())) => Err(older(known.join(", "))),
+        unknown => Err(Error::UnknownSchema { found: unknown.join(", ") }),
+    }
 }
 
 async fn install(tx: &mut Transaction) -> Result<()> {

@@ -8,7 +8,7 @@ use std::{
 use artifacts::Store;
 use database::{Database, Dialect, Transaction};
 use runtime::SharedClock;
-use types::Principal;
+use types::{ModelVersion, Principal};
 
 use crate::{
     Origin,
@@ -91,7 +91,7 @@ impl Service {
     /// Makes MLflow's tables if there are none, and Crosstie's own. Safe when several processes start at once.
     ///
     /// # Errors
-    /// [`crate::Error::Stamp`] when MLflow's tables are there, but of another release; the database's errors.
+    /// As [`check_database`](crate::check_database); the database's errors.
     pub async fn migrate(&self) -> Result<()> {
         schema::migrate(&self.database, self.artifact_root(), self.now()).await
     }
@@ -124,6 +124,11 @@ impl Service {
         let answer = self.database.write(closure).await?;
         self.webhooks.signal.notify();
         Ok(answer)
+    }
+
+    /// The versions whose files must stay whatever is deleted.
+    pub(crate) async fn pinned(&self) -> Result<Vec<ModelVersion>> {
+        Ok(self.governance.pinned().await?)
     }
 
     /// Asks whether `principal` may make `mutation`.

@@ -41,13 +41,17 @@ pub(crate) fn own_path(uri: &str) -> Result<Option<ArtifactPath>> {
     Ok(Some(ArtifactPath::parse(path)?))
 }
 
-/// The path in `store` of `uri`, which is where `subject`'s files lie: as the proxy's address, or as the store's own.
-pub(crate) fn required(store: &Store, uri: &str, subject: &str) -> Result<ArtifactPath> {
-    let path = match own_path(uri)? {
+/// The path in `store` of `uri`, if it lies there: as the proxy's address, or as the store's own.
+pub(crate) fn located(store: &Store, uri: &str) -> Result<Option<ArtifactPath>> {
+    Ok(match own_path(uri)? {
         None => store.locate(uri)?,
         path => path,
-    };
-    path.ok_or_else(|| Error::Elsewhere { subject: subject.to_owned(), uri: uri.to_owned() })
+    })
+}
+
+/// The path in `store` of `uri`, which is where `subject`'s files lie.
+pub(crate) fn required(store: &Store, uri: &str, subject: &str) -> Result<ArtifactPath> {
+    located(store, uri)?.ok_or_else(|| Error::Elsewhere { subject: subject.to_owned(), uri: uri.to_owned() })
 }
 
 #[cfg(test)]

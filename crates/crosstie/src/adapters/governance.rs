@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use registry::{Governance, Mutation, Refusal};
 use release::{Assignment, Pinned};
-use types::{AuditEntry, ModelName, Principal};
+use types::{AuditEntry, ModelName, ModelVersion, Principal};
 
 use super::plan_source::PRODUCTION;
 use crate::project::ProjectStore;
@@ -49,6 +49,18 @@ impl Governance for ReleasesOnly {
         self.identity.append(entry).await.map_err(|error| unknown(error.into()))?;
         Err(Refusal::Protected { message })
     }
+
+    async fn pinned(&self) -> Result<Vec<ModelVersion>, Refusal> {
+        let unknown = |error: release::Error| Refusal::Unknown {
+            message: format!("it is not known what releases pin, so nothing was deleted: {error}"),
+        };
+        let assignments = self.releases.assignments().await.map_err(unknown)?;
+        let of = |assignment: &Assignment| {
+            let model = assignment.model.clone();
+            pins(assignment).map(|pinned| ModelVersion::new(model.clone(), pinned.version)).collect::<Vec<_>>()
+        };
+        Ok(assignments.iter().flat_map(of).collect())
+    }
 }
 
 /// Why the mutation is refused; `None` when it touches nothing that serves.
@@ -74,7 +86,8 @@ fn moves_what_serves(mutation: &Mutation, declared: bool, assignment: Option<&As
     }
 }
 
-fn pins(assignment: &Assignment) -> impl Iterator<Item = &Pinned> {
+/// Every version that an assignment keeps loadable.
+pub(crate) fn pins(assignment: &Assignment) -> impl Iterator<Item = &Pinned> {
     let canary = assignment.canary.as_ref().map(|canary| &canary.pinned);
     assignment
         .stable

@@ -16,9 +16,10 @@ use crate::{
     adapters::{
         alert_sources, audit_sink::Trail, backends::BackendOf, candidates::Frozen, definitions::VersionDefinitions,
         deployments::Released, drift_sources, explanations::Explainer, feature_source::OnlineRail, gates,
-        gateway_reports::Reports, governance::ReleasesOnly, model_files::LocalCopies, plan_source::Plans,
+        gateway_reports::Reports, governance::ReleasesOnly, maintenance, model_files::LocalCopies, plan_source::Plans,
         prediction_sink::LogSink, projects::Applied, shadows::Comparisons, traffic_control::Projection,
     },
+    backup,
     project::ProjectStore,
     settings::Settings,
 };
@@ -85,13 +86,21 @@ impl Rooms<'_> {
             identity: self.identity.clone(),
             clock: self.clock.clone(),
         };
+        let stores = backup::Stores {
+            database: self.database.clone(),
+            artifacts: self.artifacts.clone(),
+            features: self.features.clone(),
+            predictions: self.settings.state.join("predictions"),
+        };
+        let registry = self
+            .registry
+            .with_governance(Arc::new(governance))
+            .with_deployments(Arc::new(Released { releases: releases.clone() }));
+        let upkeep = maintenance::over(&self.database, &registry, &releases, &self.identity, stores, self.clock);
         Ok(Services {
             database: self.database,
             identity: self.identity,
-            registry: self
-                .registry
-                .with_governance(Arc::new(governance))
-                .with_deployments(Arc::new(Released { releases: releases.clone() })),
+            registry,
             upstream: self.upstream,
             artifacts: self.artifacts,
             features: self.features,
@@ -102,6 +111,7 @@ impl Rooms<'_> {
             explanations: Arc::new(explanations),
             drift,
             alerts,
+            upkeep,
             metrics: self.metrics,
             clock: self.clock.clone(),
         })

@@ -111,6 +111,7 @@ pub(crate) fn api_routes(services: &Services, status: Arc<dyn Status>) -> Vec<Ro
     routes.extend(api::features::routes(&services.features));
     routes.extend(api::releases::routes(&services.releases));
     routes.extend(api::predictions::routes(&predictions(services)));
+    routes.extend(api::maintenance::routes(&(Arc::clone(&services.upkeep) as _)));
     let monitoring = MonitoringState { alerts: services.alerts.clone(), drift: services.drift.clone() };
     routes.extend(api::monitoring::routes(&monitoring));
     routes

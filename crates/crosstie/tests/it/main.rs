@@ -11,6 +11,8 @@ mod durability;
 mod faults;
 mod lineage;
 mod mlflow_ui;
+mod maintenance;
+mod mlflow_database;
 mod program;
 mod project_files;
 mod remote;

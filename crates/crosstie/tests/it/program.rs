@@ -33,6 +33,9 @@ pub(crate) fn crosstie(dir: &Path, arguments: &[&str]) -> Command {
     for variable in FORGOTTEN {
         command.env_remove(variable);
     }
+    for variable in ["MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"] {
+        command.env_remove(variable);
+    }
     command
 }
 

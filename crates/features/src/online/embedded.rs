@@ -143,6 +143,21 @@ impl Shared {
         write.commit().map_err(Error::store("write"))
     }
 
+    fn back_up(&self, to: &Path) -> Result<(), Error> {
+        let read = self.file.begin_read().map_err(Error::store("read"))?;
+        let rows = read.open_table(ROWS).map_err(Error::store("read"))?;
+        let copy = Database::create(to).map_err(Error::store("back up"))?;
+        let write = copy.begin_write().map_err(Error::store("back up"))?;
+        {
+            let mut table = write.open_table(ROWS).map_err(Error::store("back up"))?;
+            for entry in rows.iter().map_err(Error::store("read"))? {
+                let (key, row) = entry.map_err(Error::store("read"))?;
+                table.insert(key.value(), row.value()).map_err(Error::store("back up"))?;
+            }
+        }
+        write.commit().map_err(Error::store("back up"))
+    }
+
     fn remove(&self, space: &Space) -> Result<u64, Error> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let keys: Vec<EntityKey> = {
@@ -195,6 +210,11 @@ impl OnlineStore for Embedded {
         Ok(all)
     }
 
+    async fn back_up(&self, to: &Path) -> Result<bool, Error> {
+        let (shared, to) = (Arc::clone(&self.shared), to.to_owned());
+        runtime::blocking(move || shared.back_up(&to)).await.map(|()| true)
+    }
+
     async fn remove(&self, space: &Space) -> Result<u64, Error> {
         let (shared, space) = (Arc::clone(&self.shared), space.clone());
         runtime::blocking(move || shared.remove(&space)).await
@@ -227,7 +247,11 @@ mod tests {
             let store = Embedded::open(&path).unwrap();
             store.put_if_newer(&space, vec![(key.clone(), row.clone())]).await.unwrap();
             assert!(matches!(Embedded::open(&path), Err(Error::InUse { .. })));
+            assert!(store.back_up(&folder.path().join("copy.redb")).await.unwrap());
         }
+        let copy = Embedded::open(&folder.path().join("copy.redb")).unwrap();
+        let read = Read { space: Arc::new(space.clone()), keys: vec![key.clone()] };
+        assert_eq!(copy.get_many(&[read]).await.unwrap(), [[Some(row.clone())]]);
         let store = Embedded::open(&path).unwrap();
         let read = Read { space: Arc::new(space), keys: vec![key] };
         assert_eq!(store.get_many(&[read]).await.unwrap(), [[Some(row)]]);

@@ -15,6 +15,7 @@ const MLFLOW_PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
 /// A registry, and the folder that its artifacts lie in while the test runs.
 pub(crate) struct Fixture {
     pub(crate) registry: Service,
+    pub(crate) artifacts: Store,
     _folder: TempDir,
 }
 
@@ -22,9 +23,9 @@ pub(crate) struct Fixture {
 pub(crate) async fn registry(db: Database) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().to_str().unwrap()).unwrap();
-    let registry = Service::new(Config::default(), db, store, Arc::new(SystemClock));
+    let registry = Service::new(Config::default(), db, store.clone(), Arc::new(SystemClock));
     registry.migrate().await.unwrap();
-    Fixture { registry, _folder: folder }
+    Fixture { registry, artifacts: store, _folder: folder }
 }
 
 impl Fixture {

@@ -22,6 +22,10 @@ impl Governance for Refuses {
         self.asked.lock().unwrap().push(mutation.clone());
         Err(Refusal::Protected { message: "use `crosstie release create ranker/1`".to_owned() })
     }
+
+    async fn pinned(&self) -> Result<Vec<ModelVersion>, Refusal> {
+        Ok(Vec::new())
+    }
 }
 
 database::testing::on_both! {

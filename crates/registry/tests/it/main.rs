@@ -5,10 +5,12 @@
 mod artifact_records;
 mod charts;
 mod fixture;
+mod gc;
 mod governance;
 mod lineage;
 mod models;
 mod opens;
 mod runs;
 mod schema;
+mod verify;
 mod webhooks;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use artifacts::Store;
 use database::{Database, Dialect, params};
-use registry::{Config, Error, MLFLOW_STAMP, Service};
+use registry::{Config, Error, MLFLOW_RELEASE, MLFLOW_STAMP, Service};
 use runtime::{SystemClock, Tasks};
 
 use crate::fixture::{mlflow_python, registry};
@@ -150,6 +150,23 @@ fn assert_same(ours: &Facts, theirs: &Facts) {
     assert!(ours.len() > 700, "the comparison looked at {} facts only", ours.len());
 }
 
+/// Every migration of MLflow's, oldest first.
+const STAMPS: &str = "
+from alembic.script import ScriptDirectory
+import mlflow.store.db.utils as utils
+script = ScriptDirectory.from_config(utils._get_alembic_config(''))
+print(' '.join(reversed([revision.revision for revision in script.walk_revisions()])))
+";
+
+#[tokio::test]
+async fn every_earlier_migration_of_mlflow_is_known_as_older() {
+    let Some(output) = mlflow_python(STAMPS, &[]) else { return };
+    let stamps = String::from_utf8(output.stdout).unwrap();
+    let (older, last) = stamps.trim().rsplit_once(' ').unwrap();
+    assert_eq!(last, MLFLOW_STAMP);
+    assert_eq!(registry::OLDER_STAMPS.join(" "), older);
+}
+
 /// A registry on `db` that was not migrated.
 fn unmigrated(db: &Database) -> (tempfile::TempDir, Service) {
     let folder = tempfile::tempdir().unwrap();
@@ -198,6 +215,46 @@ async fn on_postgres_our_tables_are_those_that_mlflow_makes() {
     ours.remove().await;
 }
 
+/// Facts without casts and brackets: Postgres writes a check of a list another way once it has read what it wrote.
+fn readable(facts: Facts) -> Facts {
+    let plain = |fact: String| fact.replace("::character varying", "").replace("::text", "");
+    facts.into_iter().map(|fact| plain(fact).replace(['(', ')', '[', ']'], "")).collect()
+}
+
+#[tokio::test]
+async fn what_is_restored_is_what_was_backed_up() {
+    let (Some(from), Some(to)) =
+        (database::testing::PostgresDatabase::create().await, database::testing::PostgresDatabase::create().await)
+    else {
+        return;
+    };
+    let tasks = Tasks::new();
+    let db = Database::connect(&from.uri(), &tasks).await.unwrap();
+    let fixture = registry(db.clone()).await;
+    let run = fixture.run_in("clicks, \t and \\N").await;
+    fixture.version_of("ranker", &run).await;
+    let folder = tempfile::tempdir().unwrap();
+    db.back_up(folder.path()).await.unwrap();
+    fixture.run_in("later").await;
+    assert!(database::backup::restore(folder.path(), &from.uri()).await.is_err(), "the target is not empty");
+
+    assert!(database::backup::is_empty(&to.uri()).await.unwrap());
+    database::backup::restore(folder.path(), &to.uri()).await.unwrap();
+    let restored = Database::connect(&to.uri(), &tasks).await.unwrap();
+    assert_same(&readable(facts(&restored).await), &readable(facts(&db).await));
+    let second = registry(restored.clone()).await;
+    assert_eq!(second.registry.run(&run.info.id).await.unwrap(), fixture.registry.run(&run.info.id).await.unwrap());
+    assert_eq!(second.registry.version("ranker", "1").await.unwrap().run_id, Some(run.info.id.clone()));
+    second.registry.experiment_by_name("later").await.unwrap_err();
+    // Sequences go on where they were.
+    let next = second.run_in("next").await;
+    assert!(next.info.experiment_id > run.info.experiment_id);
+    db.close().await;
+    restored.close().await;
+    from.remove().await;
+    to.remove().await;
+}
+
 database::testing::on_both! {
     async fn migrating_twice_changes_nothing(db: Database) {
         let fixture = registry(db.clone()).await;
@@ -215,12 +272,19 @@ database::testing::on_both! {
 
     async fn tables_of_another_release_are_refused_with_what_to_do(db: Database) {
         let fixture = registry(db.clone()).await;
-        for stamp in ["UPDATE alembic_version SET version_num = 'cafe'", "DELETE FROM alembic_version"] {
+        for (stamp, older) in [
+            ("UPDATE alembic_version SET version_num = 'cafe'", false),
+            ("UPDATE alembic_version SET version_num = '6953534de441'", true),
+            ("DELETE FROM alembic_version", true),
+        ] {
             db.write(async move |tx| tx.execute(stamp, params![]).await).await.unwrap();
-            let error = fixture.registry.migrate().await.unwrap_err();
-            assert!(matches!(error, Error::Stamp { .. }), "{error:?}");
-            let text = error.to_string();
-            assert!(text.contains("mlflow db upgrade") && text.contains(MLFLOW_STAMP), "{text}");
+            let text = match fixture.registry.migrate().await.unwrap_err() {
+                error @ Error::OlderSchema { .. } if older => error.to_string(),
+                error @ Error::UnknownSchema { .. } if !older => error.to_string(),
+                other => panic!("{other:?}"),
+            };
+            assert!(text.contains(MLFLOW_STAMP) && text.contains(MLFLOW_RELEASE), "{text}");
+            assert_eq!(text.ends_with(&format!("mlflow db upgrade {}", db.sqlalchemy_uri())), older, "{text}");
         }
     }
 
