@@ -58,12 +58,12 @@ impl Service {
         self.permit(by, &Mutation::DeleteAlias { model: model.clone(), alias: alias.to_owned() }).await?;
         let (alias, at) = (alias.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
-                let name = model.as_str();
-                models::required(tx, name).await?;
-                repo::models::delete_alias(tx, name, &alias).await?;
-                change::record(tx, &Change::Alias { name, alias: &alias, version: None }, at).await
-            })
-            .await
+            let name = model.as_str();
+            models::required(tx, name).await?;
+            repo::models::delete_alias(tx, name, &alias).await?;
+            change::record(tx, &Change::Alias { name, alias: &alias, version: None }, at).await
+        })
+        .await
     }
 
     /// The version that an alias points to; `latest` is the newest one of any stage.

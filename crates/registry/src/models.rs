@@ -66,16 +66,16 @@ impl Service {
         };
         let at = self.clock.now();
         self.write_and_tell(async move |tx| {
-                if !repo::models::insert(tx, &model).await? {
-                    let existing = required(tx, &model.name).await?;
-                    return Err(taken(&model.name, is_prompt(&existing.tags), is_prompt(&model.tags)));
-                }
-                repo::models::set_tags(tx, &model.name, &model.tags).await?;
-                let (name, description) = (&model.name, model.description.as_deref().unwrap_or_default());
-                change::record(tx, &Change::Model { name, description, tags: &model.tags }, at).await?;
-                required(tx, &model.name).await
-            })
-            .await
+            if !repo::models::insert(tx, &model).await? {
+                let existing = required(tx, &model.name).await?;
+                return Err(taken(&model.name, is_prompt(&existing.tags), is_prompt(&model.tags)));
+            }
+            repo::models::set_tags(tx, &model.name, &model.tags).await?;
+            let (name, description) = (&model.name, model.description.as_deref().unwrap_or_default());
+            change::record(tx, &Change::Model { name, description, tags: &model.tags }, at).await?;
+            required(tx, &model.name).await
+        })
+        .await
     }
 
     /// The registered model of that name.
@@ -171,12 +171,12 @@ impl Service {
         rules::check_registry_tag(&tag.key, &tag.value)?;
         let (name, at) = (name.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
-                required(tx, &name).await?;
-                repo::models::set_tags(tx, &name, std::slice::from_ref(&tag)).await?;
-                let change = Change::ModelTag { name: &name, key: &tag.key, value: Some(&tag.value) };
-                change::record(tx, &change, at).await
-            })
-            .await
+            required(tx, &name).await?;
+            repo::models::set_tags(tx, &name, std::slice::from_ref(&tag)).await?;
+            let change = Change::ModelTag { name: &name, key: &tag.key, value: Some(&tag.value) };
+            change::record(tx, &change, at).await
+        })
+        .await
     }
 
     /// Removes a tag of a model, if it is there.
@@ -188,11 +188,11 @@ impl Service {
         rules::check_key(key, "key")?;
         let (name, key, at) = (name.to_owned(), key.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
-                required(tx, &name).await?;
-                repo::models::delete_tag(tx, &name, &key).await?;
-                change::record(tx, &Change::ModelTag { name: &name, key: &key, value: None }, at).await
-            })
-            .await
+            required(tx, &name).await?;
+            repo::models::delete_tag(tx, &name, &key).await?;
+            change::record(tx, &Change::ModelTag { name: &name, key: &key, value: None }, at).await
+        })
+        .await
     }
 
     /// The registered models that a search finds.

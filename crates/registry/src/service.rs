@@ -55,12 +55,9 @@ impl Service {
     #[must_use]
     pub fn new(config: Config, database: Database, artifacts: Store, clock: SharedClock) -> Self {
         let (writing, governance, webhooks) = (Arc::default(), Arc::new(Ungoverned), Arc::new(Outgoing::muted()));
-        let deployments = Arc::new(Unreleased);
-        Self { config: Arc::new(config), database, artifacts, writing, clock, governance, deployments, webhooks }
-    }
-
-        let (writing, governance) = (Arc::default(), Arc::new(Ungoverned));
-        Self { config: Arc::new(config), database, artifacts, writing, clock, governance, elsewhere: None }
+        let (deployments, elsewhere) = (Arc::new(Unreleased), None);
+        let config = Arc::new(config);
+        Self { config, database, artifacts, writing, clock, governance, deployments, webhooks, elsewhere }
     }
 
     /// The same registry, asking `governance` before anything that could move or unpin what serves.

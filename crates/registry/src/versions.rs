@@ -69,7 +69,6 @@ impl Service {
         for tag in &new.tags {
             rules::check_registry_tag(&tag.key, &tag.value)?;
         }
-        check_description(&new.description)?;
         let (by, now, at) = (by.clone(), self.now(), self.clock.now());
         let made = self
             .write_and_tell(async move |tx| {
@@ -164,12 +163,12 @@ impl Service {
         rules::check_registry_tag(&tag.key, &tag.value)?;
         let (name, at) = (name.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
-                required(tx, &name, version).await?;
-                repo::versions::set_tags(tx, &name, version, std::slice::from_ref(&tag)).await?;
-                let (version, value) = (&version.to_string(), Some(tag.value.as_str()));
-                change::record(tx, &Change::VersionTag { name: &name, version, key: &tag.key, value }, at).await
-            })
-            .await
+            required(tx, &name, version).await?;
+            repo::versions::set_tags(tx, &name, version, std::slice::from_ref(&tag)).await?;
+            let (version, value) = (&version.to_string(), Some(tag.value.as_str()));
+            change::record(tx, &Change::VersionTag { name: &name, version, key: &tag.key, value }, at).await
+        })
+        .await
     }
 
     /// Removes a tag of a version, if it is there.
@@ -182,12 +181,12 @@ impl Service {
         rules::check_key(key, "key")?;
         let (name, key, at) = (name.to_owned(), key.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
-                required(tx, &name, version).await?;
-                repo::versions::delete_tag(tx, &name, version, &key).await?;
-                let version = &version.to_string();
-                change::record(tx, &Change::VersionTag { name: &name, version, key: &key, value: None }, at).await
-            })
-            .await
+            required(tx, &name, version).await?;
+            repo::versions::delete_tag(tx, &name, version, &key).await?;
+            let version = &version.to_string();
+            change::record(tx, &Change::VersionTag { name: &name, version, key: &key, value: None }, at).await
+        })
+        .await
     }
 
     /// The URI that clients download a version's files from.

@@ -35,7 +35,8 @@ pub(crate) struct Restored {
 pub(crate) async fn restore(from: &Path, stores: &StoreUris, state: &Path) -> Result<Restored> {
     let folder = from.to_owned();
     let manifest = runtime::blocking(move || Manifest::verified(&folder)).await?;
-    let artifacts = Store::open_with(&stores.artifacts, &stores.artifact_access).context("cannot open the artifact store")?;
+    let artifacts =
+        Store::open_with(&stores.artifacts, &stores.artifact_access).context("cannot open the artifact store")?;
     let predictions = state.join(PREDICTIONS);
     let online = manifest.files.iter().any(|file| file.path == ONLINE).then(|| online_file(stores)).transpose()?;
     check_kind(&manifest, stores)?;

@@ -18,7 +18,13 @@ pub(crate) struct WebhookFlags {
     #[arg(long, value_name = "KEY", env = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", hide_env_values = true, value_parser = secret)]
     webhook_secret_key: Option<Secret<String>>,
     /// Schemes that a webhook's URL may have.
-    #[arg(long, value_name = "SCHEMES", env = "MLFLOW_WEBHOOK_ALLOWED_SCHEMES", value_delimiter = ',', default_value = "https")]
+    #[arg(
+        long,
+        value_name = "SCHEMES",
+        env = "MLFLOW_WEBHOOK_ALLOWED_SCHEMES",
+        value_delimiter = ',',
+        default_value = "https"
+    )]
     webhook_schemes: Vec<String>,
     /// Let webhooks reach private addresses: this machine, its network, a cloud's metadata service. For development.
     #[arg(

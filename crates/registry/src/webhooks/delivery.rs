@@ -126,7 +126,10 @@ impl Courier {
             secrets.into_iter().filter(|(_, secret)| key.decrypt(secret).is_none()).map(|(name, _)| name).collect();
         if !unread.is_empty() {
             let webhooks = unread.join(", ");
-            tracing::error!(webhooks, "their secrets were stored under another key, so their messages wait: {WRONG_KEY}");
+            tracing::error!(
+                webhooks,
+                "their secrets were stored under another key, so their messages wait: {WRONG_KEY}"
+            );
         }
         self.looked_at_secrets = true;
         Ok(())
@@ -153,7 +156,11 @@ fn first_of_each_subject(open: &[Open]) -> impl Iterator<Item = &Open> {
 /// One attempt, with the record of how it ended. A record that cannot be written leaves the message as it was.
 async fn attempt(service: Service, metrics: Metrics, message: Open, epoch: i64) {
     if let Err(error) = try_attempt(&service, &metrics, &message, epoch).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, delivery = message.id, "a webhook's message stays open");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            delivery = message.id,
+            "a webhook's message stays open"
+        );
     }
     service.webhooks.signal.notify();
 }

@@ -95,7 +95,10 @@ async fn a_message_arrives_with_its_headers_and_the_answer_comes_back() {
     assert_eq!((answer.status, answer.body.as_str(), answer.retry_after), (200, "thanks", None));
     let got = receiver.got.lock().unwrap().clone();
     assert_eq!((got.len(), got[0].1.as_str()), (1, "{}"));
-    assert_eq!((&got[0].0["x-mlflow-delivery-id"], &got[0].0["content-type"]), (&"1".parse().unwrap(), &"application/json".parse().unwrap()));
+    assert_eq!(
+        (&got[0].0["x-mlflow-delivery-id"], &got[0].0["content-type"]),
+        (&"1".parse().unwrap(), &"application/json".parse().unwrap())
+    );
 
     let busy = sender.send(&request(&format!("http://{at}/busy"))).await.unwrap();
     assert_eq!((busy.status, busy.retry_after), (429, Some(Duration::from_secs(7))));
@@ -138,7 +141,11 @@ async fn redirects_are_followed_with_the_message_and_under_the_same_rules() {
     let sender = sender(true, vec![vec![LOOPBACK]]);
     assert_eq!(sender.send(&request(&format!("http://{at}/moved"))).await.unwrap().status, 200);
     assert_eq!(receiver.got.lock().unwrap().len(), 1);
-    assert_eq!(sender.send(&request(&format!("http://{at}/found"))).await.unwrap().status, 302, "it would lose the body");
+    assert_eq!(
+        sender.send(&request(&format!("http://{at}/found"))).await.unwrap().status,
+        302,
+        "it would lose the body"
+    );
     let outcome = sender.send(&request(&format!("http://{at}/file"))).await;
     assert!(matches!(outcome, Err(Failure::Refused(_))), "{outcome:?}");
 

@@ -106,8 +106,10 @@ async fn artifacts_in_a_folder_by_its_path_are_found() {
     assert!(uri.starts_with(&root), "{uri}");
     drop(mlflow);
 
-    let server = Server::start_in(&place.folder, &[&flags[..], &["--artifacts-destination", &root]].concat(), &[]).await;
-    let listed = server.mlflow(reqwest::Method::GET, "artifacts/list", serde_json::json!({ "run_id": run })).await.unwrap();
+    let server =
+        Server::start_in(&place.folder, &[&flags[..], &["--artifacts-destination", &root]].concat(), &[]).await;
+    let listed =
+        server.mlflow(reqwest::Method::GET, "artifacts/list", serde_json::json!({ "run_id": run })).await.unwrap();
     assert_eq!(listed["files"][0]["path"], "notes.txt", "{listed}");
     let url = format!("http://{}/get-artifact?run_id={run}&path=notes.txt", server.address("api"));
     assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "kept");

@@ -130,7 +130,8 @@ impl Receivers {
 
     async fn until_count(&self, db: &Database, select: &'static str, expected: i64) {
         eventually(LONG, async || {
-            let count = db.read(async move |tx| tx.row(select, params![]).await?.map_or(Ok(0), |row| row.get("n"))).await;
+            let count =
+                db.read(async move |tx| tx.row(select, params![]).await?.map_or(Ok(0), |row| row.get("n"))).await;
             let count: i64 = count.map_err(|error: database::Error| error.to_string())?;
             if count == expected { Ok(()) } else { Err(format!("{count} messages, not {expected}")) }
         })
