@@ -113,10 +113,8 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let partial = dir.join(format!(".{name}.{}", std::process::id()));
     let write = || -> std::io::Result<()> {
         // Left by a process of the same id that was killed: its mode may be another.
-        fs::remove_file(&partial).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
+        fs::remove_file(&partial)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
         let mut file = File::options().write(true).create_new(true).mode(mode).open(&partial)?;
         file.write_all(content)?;
         file.sync_all()?;

@@ -32,7 +32,7 @@ pub struct Database {
 #[derive(Debug)]
 pub(crate) enum Engine {
     Sqlite(sqlite::Engine),
-    Postgres(postgres::Engine),
+    Postgres(Box<postgres::Engine>),
 }
 
 impl Database {
@@ -74,7 +74,7 @@ impl Database {
                 let (engine, threads) = postgres::Engine::open(&uri)?;
                 engine.read(look).await?;
                 found.await?;
-                (Engine::Postgres(engine), threads)
+                (Engine::Postgres(Box::new(engine)), threads)
             }
         };
         for (name, ended) in threads {

@@ -168,13 +168,11 @@ impl Service {
 
 /// A store that stopped in the middle is the other registry's failure, not the caller's.
 fn broken_off(error: Error) -> Error {
-    match error {
-        Error::Artifacts(artifacts::Error::Interrupted { .. }) => {
-            let message = "the connection broke while files were brought here";
-            OriginError::because(ErrorKind::Unavailable, message, error).into()
-        }
-        other => other,
+    if !matches!(error, Error::Artifacts(artifacts::Error::Interrupted { .. })) {
+        return error;
     }
+    let message = "the connection broke while files were brought here";
+    OriginError::because(ErrorKind::Unavailable, message, error).into()
 }
 
 /// Where a version's files are kept: by name and number, and by when it was registered, so that another one of the same

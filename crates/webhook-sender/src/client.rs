@@ -113,7 +113,7 @@ impl Sender for HttpSender {
 
 impl HttpSender {
     fn failure(&self, error: &reqwest::Error) -> Failure {
-        let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+        let mut causes = std::iter::successors(error.source(), |cause| (**cause).source());
         if let Some(refused) = causes.clone().find_map(refusal) {
             return Failure::Refused(refused);
         }

@@ -33,7 +33,19 @@ const KNOWERS: &[(&str, &[&str])] = &[
     ("redb", &["features"]),
     ("redis", &["features"]),
     ("prometheus*", &["telemetry"]),
-    ("reqwest", &["crosstie", "alerts", "artifacts", "http-backend", "kubernetes", "migration"]),
+    (
+        "reqwest",
+        &[
+            "crosstie",
+            "alerts",
+            "artifacts",
+            "http-backend",
+            "kubernetes",
+            "migration",
+            "remote-mlflow",
+            "webhook-sender",
+        ],
+    ),
     ("protox*", &["xtask"]),
     ("tonic-prost-build", &["xtask"]),
 ];

@@ -140,6 +140,11 @@ impl Fields {
         Self { values, is_query: false, size: 0 }
     }
 
+    /// The fields of a query, beside a body that is no JSON.
+    pub(super) fn of_query(query: &str) -> Self {
+        Self { values: query_fields(query), is_query: true, size: 0 }
+    }
+
     /// All of them.
     pub(super) fn into_values(self) -> Map<String, Json> {
         self.values

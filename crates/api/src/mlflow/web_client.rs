@@ -8,12 +8,11 @@
 use axum::{
     Json,
     body::{Body, Bytes, to_bytes},
-    extract::{Query, State},
+    extract::State,
 };
 use futures::{StreamExt as _, stream};
 use http::{HeaderMap, Method, Uri, header};
 use registry::Unread;
-use serde::Deserialize;
 use serde_json::{Value as JsonValue, json};
 use types::ErrorKind;
 
@@ -124,25 +123,15 @@ async fn list_scorers(State(state): State<MlflowState>, method: Method, uri: Uri
     if nothing_there(&state, Unread::Scorers, &experiments).await? { done() } else { not_built(method, uri).await }
 }
 
-/// Where an upload belongs.
-#[derive(Debug, Deserialize)]
-struct Upload {
-    run_uuid: Option<String>,
-    path: Option<String>,
-}
-
-async fn upload(
-    State(state): State<MlflowState>,
-    Query(asked): Query<Upload>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
+async fn upload(State(state): State<MlflowState>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     check_same_origin(&headers)?;
-    let given = |value: Option<String>, message: &str| {
-        value.filter(|value| !value.is_empty()).ok_or_else(|| Error::invalid(message))
+    // The body is the file, so the query says where it belongs.
+    let asked = Fields::of_query(uri.query().unwrap_or_default());
+    let given = |name: &str| match asked.text(name)? {
+        Some(value) if !value.is_empty() => Ok(value.to_owned()),
+        Some(_) | None => Err(Error::invalid(format!("Request must specify {name}."))),
     };
-    let run_id = given(asked.run_uuid, "Request must specify run_uuid.")?;
-    let path = given(asked.path, "Request must specify path.")?;
+    let (run_id, path) = (given("run_uuid")?, given("path")?);
     artifacts::ArtifactPath::parse(&path).map_err(|_| Error::invalid(format!("Invalid path: {path}")))?;
     let content: Bytes = to_bytes(body, LARGEST_UPLOAD)
         .await

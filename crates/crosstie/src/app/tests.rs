@@ -31,6 +31,7 @@ fn settings(dir: &Path) -> Settings {
         ports: [0; 4],
         database: format!("sqlite:{}", state.join("crosstie.db").display()),
         artifacts: format!("file:{}", state.join("artifacts").display()),
+        artifact_access: artifacts::Config::default(),
         default_artifact_root: "mlflow-artifacts:/".to_owned(),
         online_store: format!("redb:{}", state.join("online.redb").display()),
         registry: None,

@@ -1,8 +1,10 @@
 //! What the environment says of S3: the variables of AWS's own tools, and those of MLflow's server for the same things,
 //! which win as they do there.
 
+type Synonym = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+
 /// MLflow's variables, what they stand for, and the value of theirs that does; any, if none is named.
-const MLFLOW: &[(&str, &str, Option<(&str, &str)>)] = &[
+const MLFLOW: &[Synonym] = &[
     ("MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", None),
     ("MLFLOW_S3_IGNORE_TLS", "AWS_ALLOW_INVALID_CERTIFICATES", Some(("true", "true"))),
     ("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST", Some(("virtual", "true"))),

@@ -14,7 +14,7 @@ const PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
 /// A folder for pictures of every page; for people, and for no test.
 const PICTURES: &str = "CROSSTIE_TEST_PICTURES";
 
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests find their tools in the environment")]
+#[expect(clippy::print_stderr, reason = "tests find their tools in the environment")]
 fn tool(name: &str) -> Option<PathBuf> {
     let found = std::env::var_os(name).map(PathBuf::from);
     if found.is_none() {

@@ -164,7 +164,7 @@ database::testing::on_both! {
         assert!(refused.contains("not older"), "{refused}");
         let missing = Collection { experiment_ids: Some(vec!["77".to_owned()]), ..Collection::default() };
         fixture.registry.collect(missing).await.unwrap_err();
-        assert_eq!(fixture.registry.collect(named(None)).await.unwrap().runs, [run.info.id.clone()]);
+        assert_eq!(fixture.registry.collect(named(None)).await.unwrap().runs, std::slice::from_ref(&run.info.id));
     }
 
     async fn an_experiment_with_traces_is_left_to_mlflow(db: Database) {

@@ -278,11 +278,11 @@ database::testing::on_both! {
             ("DELETE FROM alembic_version", true),
         ] {
             db.write(async move |tx| tx.execute(stamp, params![]).await).await.unwrap();
-            let text = match fixture.registry.migrate().await.unwrap_err() {
-                error @ Error::OlderSchema { .. } if older => error.to_string(),
-                error @ Error::UnknownSchema { .. } if !older => error.to_string(),
-                other => panic!("{other:?}"),
-            };
+            let error = fixture.registry.migrate().await.unwrap_err();
+            let (is_older, is_unknown) =
+                (matches!(error, Error::OlderSchema { .. }), matches!(error, Error::UnknownSchema { .. }));
+            assert_eq!((is_older, is_unknown), (older, !older), "{error:?}");
+            let text = error.to_string();
             assert!(text.contains(MLFLOW_STAMP) && text.contains(MLFLOW_RELEASE), "{text}");
             assert_eq!(text.ends_with(&format!("mlflow db upgrade {}", db.sqlalchemy_uri())), older, "{text}");
         }

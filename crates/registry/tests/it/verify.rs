@@ -46,7 +46,8 @@ database::testing::on_both! {
             format!("model version ranker/1: its files are missing: nothing lies at {}/model", run.info.artifact_uri),
         ];
         let mut found = problems(&fixture).await;
-        (expected.sort_unstable(), found.sort_unstable());
+        expected.sort_unstable();
+        found.sort_unstable();
         assert_eq!(found, expected);
     }
 

@@ -65,7 +65,9 @@ pub(super) fn object(of: &str, written: &Value) -> Result<Json, Vec<String>> {
     let fields = match written {
         Value::Object(fields) => fields,
         Value::Plain(Json::Null) => return Ok(Json::Null),
-        other => return Err(vec![format!("Expected value of type '{of}', found {}.", other.shown())]),
+        other @ (Value::Variable(_) | Value::Enum(_) | Value::List(_) | Value::Plain(_)) => {
+            return Err(vec![format!("Expected value of type '{of}', found {}.", other.shown())]);
+        }
     };
     let table = INPUTS.iter().find(|(name, _)| *name == of).map_or(&[][..], |(_, fields)| fields);
     let (mut taken, mut errors) = (Map::new(), Vec::new());
