@@ -16,7 +16,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use crate::{
-    Cell, Error, Parameter, ParameterType, Result, Transaction,
+    Cell, Constraint, Error, Parameter, ParameterType, Result, Transaction,
     error::was_ended,
     lane::{Ended, Lane},
     transaction::Connection,
@@ -126,6 +126,9 @@ impl Engine {
 enum Attempt {
     /// The closure's answer stands.
     Done,
+    /// Nothing was committed, since a row was in the way. Two that both looked for it in vain and then inserted it are told
+    /// so instead of being told that they cannot be serialized: the one that comes again finds the row where it looks.
+    InTheWay,
     /// Nothing was committed, and it is worth another attempt.
     Again(Error),
     /// Nothing was acknowledged, and another attempt would not help or could do the work twice.
@@ -139,10 +142,12 @@ async fn run(pool: PgPool, turn: Arc<Mutex<()>>, begin: &'static str, mut work: 
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut attempts = 0;
     let mut in_turn = None;
+    let mut was_in_the_way = false;
     loop {
         attempts += 1;
         match attempt(&pool, begin, &mut work).await {
-            Attempt::Done => break,
+            Attempt::InTheWay if !was_in_the_way => was_in_the_way = true,
+            Attempt::Done | Attempt::InTheWay => break,
             Attempt::Again(error) if attempts < ATTEMPTS => {
                 tracing::debug!(attempts, %error, "a transaction is run again");
                 if attempts == FREE_ATTEMPTS {
@@ -182,6 +187,7 @@ async fn attempt(pool: &PgPool, begin: &'static str, work: &mut Box<dyn Work>) -
     match failure {
         Some(error) if matches!(error, Error::Contention { .. }) => Attempt::Again(error),
         Some(error) if matches!(error, Error::Unavailable { .. }) => again_if_away(error),
+        Some(Error::Constraint { constraint: Constraint::Unique, .. }) => Attempt::InTheWay,
         Some(_) | None => Attempt::Done,
     }
 }

@@ -52,6 +52,40 @@ async fn a_conflict_is_noted_and_the_closure_run_again_whatever_error_it_makes_o
 }
 
 #[tokio::test]
+async fn who_looked_in_vain_for_a_row_that_another_inserts_meanwhile_looks_again() {
+    let Some(database) = PostgresDatabase::create().await else { return };
+    let db = connect(&database).await;
+    with_counter(&db).await;
+    let (attempts, both_have_looked) = (Arc::new(AtomicU32::new(0)), Arc::new(Barrier::new(2)));
+    let make = |value: i64| {
+        let (db, attempts, both_have_looked) = (db.clone(), Arc::clone(&attempts), Arc::clone(&both_have_looked));
+        async move {
+            db.write(async move |tx| {
+                let first = attempts.fetch_add(1, Ordering::SeqCst) < 2;
+                let found = tx.row("SELECT value FROM counter WHERE name = $1", params!["c"]).await?;
+                if first {
+                    both_have_looked.wait().await;
+                }
+                match found {
+                    Some(row) => row.get("value"),
+                    None => {
+                        tx.execute("INSERT INTO counter (name, value) VALUES ($1, $2)", params!["c", value]).await?;
+                        Ok(value)
+                    }
+                }
+            })
+            .await
+        }
+    };
+    let (a, b) = tokio::join!(make(1), make(2));
+    assert_eq!(a.unwrap(), b.unwrap(), "both are told the value of the one that was first");
+    assert_eq!(attempts.load(Ordering::SeqCst), 3, "one of the two was run again");
+    assert!(insert(&db, "c").await.is_err(), "who does not look is told what was in the way");
+    drop(db);
+    database.remove().await;
+}
+
+#[tokio::test]
 async fn connections_that_died_while_idle_are_replaced() {
     let Some(database) = PostgresDatabase::create().await else { return };
     let db = connect(&database).await;
