@@ -112,8 +112,13 @@ async fn detach_postgres(uri: &str) -> Result<Vec<(String, String)>> {
     if busy > 0 {
         return Err(Error::InUse { what: without_password(uri) });
     }
-    for (kind, name) in &owned {
-        let sql = format!("DROP {kind} IF EXISTS {name}");
+    // Those of a kind together: tables of ours refer to each other, and none of MLflow's to any of ours.
+    for kind in ["index", "table"] {
+        let names: Vec<&str> = owned.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str()).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let sql = format!("DROP {kind} {}", names.join(", "));
         sqlx::query(AssertSqlSafe(sql.as_str())).execute(&mut *tx).await.map_err(failed(&sql))?;
     }
     tx.commit().await.map_err(failed("COMMIT"))?;
