@@ -84,7 +84,11 @@ pub(super) async fn search(State(state): State<MlflowState>, fields: Fields) -> 
         order_by: fields.texts("order_by")?,
         page_token: fields.text("page_token")?.map(str::to_owned),
     };
-    let page = state.registry.search_runs(search).await?;
+    let mut page = state.registry.search_runs(search).await?;
+    // MLflow shows the models that a run read only to those who ask for that run.
+    for run in &mut page.items {
+        run.model_inputs.clear();
+    }
     Ok(Json(wire::page("runs", &page, wire::run)))
 }
 
