@@ -32,7 +32,7 @@ with mlflow.start_run(run_name="files") as run:
     mlflow.log_table({"question": ["a", "b"], "score": [0.1, 0.2]}, "tables/eval.json")
     mlflow.log_table(pandas.DataFrame({"question": ["c"], "score": [0.3]}), "tables/eval.json")
     os.makedirs("folder/inner")
-    for name in ("one.txt", "inner/two.txt", "inner/sp ace+%25.txt"):
+    for name in ("one.txt", "inner/two.txt", "inner/sp ace+ü.txt"):
         with open(f"folder/{name}", "w") as file:
             file.write(name)
     mlflow.log_artifacts("folder", "copied")
@@ -56,8 +56,8 @@ table = mlflow.load_table("tables/eval.json", extra_columns=["run_id"])
 held("a table with its run", set(table["run_id"]) == {run_id})
 held("it is said which tables there are", client.get_run(run_id).data.tags["mlflow.loggedArtifacts"])
 folder = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="copied")
-with open(os.path.join(folder, "inner/sp ace+%25.txt")) as file:
-    held("a strange name", file.read(), "inner/sp ace+%25.txt")
+with open(os.path.join(folder, "inner/sp ace+ü.txt")) as file:
+    held("a strange name", file.read(), "inner/sp ace+ü.txt")
 held("a listing", [(f.path, f.is_dir, f.file_size) for f in client.list_artifacts(run_id, "copied")],
      [("copied/inner", True, None), ("copied/one.txt", False, 7)])
 held("of what is not there", client.list_artifacts(run_id, "nothing"), [])

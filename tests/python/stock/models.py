@@ -101,7 +101,7 @@ mlflow.set_logged_model_tags(mine, {"stage": "older"})
 held("tags of a logged model", mlflow.get_logged_model(mine).tags["stage"], "older")
 with mlflow.start_run(run_name="evaluated"):
     mlflow.log_metric("error", 0.25, model_id=mine)
-held("a metric of a logged model", [(m.key, m.value) for m in mlflow.get_logged_model(mine).metrics])
+held("a metric of a logged model", sorted((m.key, m.value) for m in mlflow.get_logged_model(mine).metrics))
 outputs = client.get_run(later.info.run_id).outputs.model_outputs
 held("outputs of a run", [o.model_id == model.model_id for o in outputs], [True])
 mlflow.initialize_logged_model(name="by hand", model_type="agent")

@@ -25,9 +25,10 @@ def trained(client, declaration):
         mlflow.log_metric("auc", 0.75)
         mlflow.set_tags({
             "mlflow.source.git.commit": "0123456789012345678901234567890123456789",
+            "mlflow.source.git.dirty": "false",
             "crosstie.features": "{}",
-            "crosstie.environment": "sha256:" + "a" * 64,
         })
+        mlflow.log_text("mlflow==3.17.2\n", "crosstie/environment.txt")
         mlflow.log_text("user_id,label\n1,0\n", "evaluation/notes.csv")
         mlflow.log_text(declaration, "model/http.yaml")
         mlflow.log_text("more", "model/nested/deeper/more file.txt")
