@@ -63,6 +63,11 @@ pub(crate) fn mlflow(workspace: &Workspace, runner: &Runner) -> anyhow::Result<E
     ready(workspace, runner, "test", ".venv-mlflow")
 }
 
+/// The environment with FastTrackML, which the registry's speed is compared with.
+pub(crate) fn bench(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Environment> {
+    ready(workspace, runner, "bench", ".venv-bench")
+}
+
 fn ready(workspace: &Workspace, runner: &Runner, name: &str, link: &str) -> anyhow::Result<Environment> {
     let requirements = workspace.root().join(format!("python/requirements/{name}.txt"));
     let wanted = std::fs::read_to_string(&requirements).with_context(|| format!("read {}", requirements.display()))?;
