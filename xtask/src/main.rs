@@ -3,6 +3,7 @@
 //! A stranger needs a Rust toolchain and Python; what else is needed, `setup` makes or names. Nothing here is part of the product: the crates
 //! never depend on it, and it drives the product only as a user would, through the command line and the stock clients.
 
+mod bench;
 mod ci;
 mod conformance;
 mod demo;
@@ -42,6 +43,8 @@ enum Task {
     Tidy(tidy::Options),
     /// Make the Python environments and find Postgres, without running anything
     Setup(Verbosity),
+    /// Measure speed and size beside other servers
+    Bench(bench::Options),
     /// Write the generated code of the Open Inference Protocol
     Protocol,
 }
@@ -74,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Ci(verbosity) => ci::run(&workspace, verbosity),
         Task::Tidy(options) => tidy::run(&workspace, &options),
         Task::Setup(verbosity) => setup::everything(&workspace, verbosity),
+        Task::Bench(options) => bench::run(&workspace, &options),
         Task::Protocol => protocol::generate(workspace.root(), false),
     }
 }

@@ -66,8 +66,21 @@ pub(crate) struct Server {
     port: u16,
 }
 
+/// For tests: nothing that they wrote is missed after a power loss.
+const FORGETFUL: [&str; 2] = ["fsync=off", "full_page_writes=off"];
+
 impl Server {
+    /// A server for tests, which does not wait for the disk.
     pub(crate) fn start(installation: &Installation, runner: &Runner) -> anyhow::Result<Self> {
+        Self::start_with(installation, runner, &FORGETFUL)
+    }
+
+    /// A server whose commits are on the disk, as Postgres is without being told otherwise.
+    pub(crate) fn start_durable(installation: &Installation, runner: &Runner) -> anyhow::Result<Self> {
+        Self::start_with(installation, runner, &[])
+    }
+
+    fn start_with(installation: &Installation, runner: &Runner, settings: &[&str]) -> anyhow::Result<Self> {
         let data = make_data_folder()?;
         let cluster = data.join("cluster");
         let mut initdb = unprivileged(&installation.programs.join("initdb"), false)?;
@@ -81,7 +94,7 @@ impl Server {
         let mut command = unprivileged(&installation.programs.join("postgres"), true)?;
         command.arg("-D").arg(&cluster).arg("-k").arg(&data).current_dir(&data);
         // Each test makes its own database, and their pools stay open side by side.
-        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=300"] {
+        for setting in ["listen_addresses=127.0.0.1", "max_connections=300"].iter().chain(settings) {
             command.args(["-c", setting]);
         }
         command.args(["-c", &format!("port={port}")]);
@@ -97,6 +110,11 @@ impl Server {
     /// A URI of the server; tests make their databases through it.
     pub(crate) fn uri(&self) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Where it listens: `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     fn wait(&mut self, log: &Path) -> anyhow::Result<()> {

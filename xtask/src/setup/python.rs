@@ -69,6 +69,11 @@ pub(crate) fn of_requirements(runner: &Runner, name: &str, requirements: &Path) 
     cached(runner, name, requirements, &wanted, &[])
 }
 
+/// The environment with FastTrackML, which the registry's speed is compared with.
+pub(crate) fn bench(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Environment> {
+    ready(workspace, runner, "bench", ".venv-bench")
+}
+
 fn ready(workspace: &Workspace, runner: &Runner, name: &str, link: &str) -> anyhow::Result<Environment> {
     let requirements = workspace.root().join(format!("python/requirements/{name}.txt"));
     let environment = cached(runner, name, &requirements, &read(&requirements)?, &["--require-hashes"])?;

@@ -1,0 +1,96 @@
+//! What the same call costs as the store grows.
+
+use super::Bench;
+use crate::bench::calls::{self, BATCH};
+use crate::bench::client::Acknowledge;
+use crate::bench::load::CLIENTS;
+use crate::bench::peers::{Database, Peer};
+use crate::bench::report::{Table, number};
+use crate::bench::store;
+use crate::output;
+
+/// Where deep pages begin.
+const DEPTHS: [usize; 3] = [0, 1_000, 10_000];
+
+impl Bench<'_> {
+    pub(super) fn growth(&mut self) -> anyhow::Result<()> {
+        let mut sizes = vec![2_000];
+        if !self.size.quick {
+            sizes.push(20_000);
+        }
+        if self.size.growth {
+            sizes.push(200_000);
+        }
+        let columns = ["runs", "server", "search p50 (ms)", "search p95 (ms)", "page at 0", "at 1,000", "at 10,000"];
+        let mut table = Table::new("Search as the store grows (SQLite, one client)", &columns);
+        for runs in sizes {
+            let from = if runs == self.size.runs() { "prepared".to_owned() } else { format!("grown_{runs}") };
+            if runs != self.size.runs() {
+                self.filler.mlflow(&self.folder.join(&from), &Database::Sqlite, runs)?;
+            }
+            for peer in [Peer::Crosstie, Peer::Mlflow] {
+                output::line(format!("   {} with {runs} runs …", peer.name()));
+                let folder = format!("{from}_{}_growth", peer.name());
+                self.copy_prepared(&from, &folder)?;
+                let row = self.searches(peer, &folder, runs)?;
+                table.rows.push(row);
+                std::fs::remove_dir_all(self.folder.join(&folder))?;
+            }
+        }
+        self.report.tables.push(table);
+        self.batches()
+    }
+
+    fn searches(&mut self, peer: Peer, folder: &str, runs: usize) -> anyhow::Result<Vec<String>> {
+        let server = self.start(peer, folder, &Database::Sqlite)?;
+        // The first experiment that MLflow makes beside its own.
+        let experiment = "1";
+        let once = Acknowledge::AtOnce;
+        let search = self.load("search", &server, once, 1, &|_| calls::same(calls::search(experiment)))?;
+        let mut row = vec![number(runs as f64), peer.name().to_owned()];
+        row.extend([0.5, 0.95].map(|share| number(search.percentile(share))));
+        for depth in DEPTHS {
+            row.push(if depth < runs {
+                let page = calls::deep_page(experiment, depth);
+                let outcome = self.load("a deep page", &server, once, 1, &|_| calls::same(page.clone()))?;
+                number(outcome.percentile(0.5))
+            } else {
+                String::new()
+            });
+        }
+        Ok(row)
+    }
+
+    /// log-batch while the store grows under it.
+    fn batches(&mut self) -> anyhow::Result<()> {
+        let columns =
+            ["server", "metrics in the store before", "metrics/s", "p50 (ms)", "p95 (ms)", "processor per call (ms)"];
+        let mut table = Table::new("log-batch while the store grows (SQLite, 1,000 metrics per call)", &columns);
+        let slices = if self.size.growth { 20 } else { 5 };
+        for (peer, slices) in [(Peer::Crosstie, slices), (Peer::Mlflow, 2), (Peer::FastTrackMl, 2)] {
+            output::line(format!("   {} with a store that grows …", peer.name()));
+            let server = self.start(peer, &format!("batches_{}", peer.name()), &Database::Sqlite)?;
+            let experiment = store::experiment(&server)?;
+            let mut metrics = 0;
+            for slice in 0..slices {
+                let mut client = server.client()?;
+                let runs = (0..CLIENTS)
+                    .map(|number| store::run(&mut client, &experiment, slice * CLIENTS + number))
+                    .collect::<anyhow::Result<Vec<_>>>()?;
+                let requests = |client: usize| calls::log_batches(&runs[client]);
+                let outcome = self.load("log-batch", &server, Acknowledge::AtOnce, CLIENTS, &requests)?;
+                table.rows.push(vec![
+                    peer.name().to_owned(),
+                    number(metrics as f64),
+                    number(outcome.per_second() * BATCH as f64),
+                    number(outcome.percentile(0.5)),
+                    number(outcome.percentile(0.95)),
+                    number(outcome.cpu_per_call),
+                ]);
+                metrics += outcome.calls * BATCH;
+            }
+        }
+        self.report.tables.push(table);
+        Ok(())
+    }
+}
