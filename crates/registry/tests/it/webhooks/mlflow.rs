@@ -65,7 +65,9 @@ async fn each_reads_what_the_other_wrote_on_sqlite() {
 async fn each_reads_what_the_other_wrote_on_postgres() {
     let Some(server) = PostgresDatabase::create().await else { return };
     let uri = server.uri();
-    let sqlalchemy = uri.replacen("postgres://", "postgresql://", 1);
+    // The driver that there is, whichever SQLAlchemy would take by itself.
+    let address = uri.split_once("://").map(|(_, address)| address).unwrap();
+    let sqlalchemy = format!("postgresql+psycopg2://{address}");
     each_reads_what_the_other_wrote(uri, sqlalchemy).await;
     server.remove().await;
 }
