@@ -20,8 +20,10 @@ use crate::{
 const ORIGIN_TAG: &str = "crosstie.registry";
 /// Where files are kept that were brought, below the store's root.
 const FOLDER: &str = "brought";
-/// Folders of a run's artifacts that gates, drift and lineage read.
-const RUN_FOLDERS: [&str; 2] = ["evaluation", "crosstie"];
+/// The folder of a run's artifacts that gates and drift read.
+const EVALUATION: &str = "evaluation";
+/// The one that lineage reads.
+const EVIDENCE: &str = "crosstie";
 /// The tag in which clients say who runs something.
 const USER_TAG: &str = "mlflow.user";
 /// The status of a version that is whole.
@@ -59,19 +61,12 @@ impl Service {
             self.delete_artifacts(&place).await?;
             self.copy(origin, OriginFolder::Version(&found), files, &place).await?;
         }
-        if let Some(run) = &mut found.run {
-            let root = ArtifactPath::parse(FOLDER)?.join("runs")?.join(&run.run.info.id)?;
-            for folder in RUN_FOLDERS {
-                let files = origin.files(OriginFolder::Run(run, folder)).await?;
-                self.copy(origin, OriginFolder::Run(run, folder), files, &root.join(folder)?).await?;
-            }
-            run.run.info.artifact_uri = own_uri(&root);
-        }
+        self.bring_run(origin, &mut found, &[EVALUATION, EVIDENCE]).await?;
         found.version.storage_location = Some(own_uri(&place));
         self.record(found, origin.address()).await
     }
 
-    /// Makes sure that what is known of a version is here, though its files may not be.
+    /// Makes sure that what is known of a version is here, with what lineage reads of its run, though its files may not be.
     pub(crate) async fn know(&self, version: &ModelVersion) -> Result<()> {
         let Some(origin) = self.origin() else { return Ok(()) };
         match self.version(version.model.as_str(), &version.version.to_string()).await {
@@ -80,8 +75,23 @@ impl Service {
             Err(error) => return Err(error),
         }
         let mut found = origin.version(version).await?;
-        found.version.storage_location = Some(found.location.clone());
+        self.bring_run(origin, &mut found, &[EVIDENCE]).await?;
+        // Nothing of this server's own, whatever it is called there.
+        found.version.storage_location = Some(format!("mlflow+{}", origin.address()));
         self.record(found, origin.address()).await
+    }
+
+    /// Brings these folders of the run's artifacts, which then lie here. Last, since the version's files may be told by
+    /// where the run's are.
+    async fn bring_run(&self, origin: &dyn Origin, found: &mut OriginVersion, folders: &[&str]) -> Result<()> {
+        let Some(run) = &mut found.run else { return Ok(()) };
+        let root = ArtifactPath::parse(FOLDER)?.join("runs")?.join(&run.run.info.id)?;
+        for folder in folders {
+            let files = origin.files(OriginFolder::Run(run, folder)).await?;
+            self.copy(origin, OriginFolder::Run(run, folder), files, &root.join(folder)?).await?;
+        }
+        run.run.info.artifact_uri = own_uri(&root);
+        Ok(())
     }
 
     /// Whether the files of this very version are here, all of them.

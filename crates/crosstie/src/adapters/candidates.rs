@@ -70,7 +70,9 @@ impl Candidates for Frozen {
 /// The registry's error, of its kind. What it says of the caller's doing is the message; its own failures are a cause.
 pub(crate) fn from_registry(error: registry::Error) -> PortError {
     let kind = error.kind();
-    if matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) {
+    // A registry elsewhere is named in what it says.
+    let is_ours = !matches!(error, registry::Error::Origin(_));
+    if is_ours && matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) {
         PortError::because(kind, "the registry did not answer", error)
     } else {
         PortError::new(kind, error.to_string())
