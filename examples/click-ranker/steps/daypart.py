@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from onnx import TensorProto, helper, numpy_helper
 from ranker import LABEL, MODEL
-from train import dataset, progress, signature, write
+from train import DATASET, dataset, progress, signature, write
 
 
 def main():
@@ -77,7 +77,8 @@ def evaluation_rows(trained, until_hour):
 
 def snapshot_of(trained):
     """The folder of the data that the version was trained on."""
-    source = json.loads(trained.inputs.dataset_inputs[0].dataset.source)
+    datasets = [read.dataset for read in trained.inputs.dataset_inputs]
+    source = json.loads(next(dataset for dataset in datasets if dataset.name == DATASET).source)
     return pathlib.Path(source["uri"].removeprefix("file://"))
 
 

@@ -1,7 +1,7 @@
 """Trains the ranker, converts it to ONNX and logs it, with what it was made from, to MLflow.
 
-Lineage needs nothing here but what MLflow has anyway: `log_input` names the data. Commit, environment, feature
-definitions and workflow come with the run from whoever runs the workflow.
+Lineage needs nothing here: commit, environment, feature definitions, workflow and the data file by file come with the
+run from whoever runs the workflow. `log_input` names the snapshot beside them, which a later step reads again.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 # MLflow keeps 36 characters of a dataset's digest.
 DIGEST_LENGTH = 36
+# What the snapshot is called among the run's inputs.
+DATASET = "clicks"
 
 
 def main():
@@ -123,7 +125,7 @@ def dataset(snapshot):
         # MLflow has two readers for a local folder and says that it took one.
         warnings.simplefilter("ignore")
         source = resolve_dataset_source(snapshot.resolve().as_uri())
-    return MetaDataset(source, name="clicks", digest=snapshot.name[:DIGEST_LENGTH])
+    return MetaDataset(source, name=DATASET, digest=snapshot.name[:DIGEST_LENGTH])
 
 
 def signature():
