@@ -25,6 +25,9 @@ struct Reached {
     peak: f64,
 }
 
+/// One of the outcomes.
+type OutcomeOf = fn(&Reached) -> &Option<Outcome>;
+
 impl Bench<'_> {
     /// On SQLite, or in databases of the Postgres at `postgres`.
     pub(super) fn fresh(&mut self, kind: &str, postgres: Option<&str>) -> anyhow::Result<()> {
@@ -47,7 +50,7 @@ impl Bench<'_> {
         } else {
             [Some((20.0, 2.0)), Some((20.0, 2.0)), Some((8.0, 5.0))]
         };
-        let singles: [(&str, &str, fn(&Reached) -> &Option<Outcome>, f64); 3] = [
+        let singles: [(&str, &str, OutcomeOf, f64); 3] = [
             ("log-metric", "calls/s", |reached| &reached.log_metric, 1.0),
             ("create-run", "calls/s", |reached| &reached.create_run, 1.0),
             ("log-batch, 1,000 per call", "metrics/s", |reached| &reached.log_batch, BATCH as f64),

@@ -23,6 +23,9 @@ struct Reached {
     resident: f64,
 }
 
+/// One of the numbers.
+type NumberOf = fn(&Reached) -> f64;
+
 impl Bench<'_> {
     /// The store that MLflow made, in `prepared`; FastTrackML fills its own.
     pub(super) fn prepared(&mut self) -> anyhow::Result<()> {
@@ -73,7 +76,7 @@ impl Bench<'_> {
 
     fn compare_reads(&mut self, ours: &Reached, mlflow: &Reached, fasttrackml: &Reached) {
         let runs = number(self.size.runs() as f64);
-        let measures: [(String, &'static str, fn(&Reached) -> f64, Vec<Aim>); 5] = [
+        let measures: [(String, &'static str, NumberOf, Vec<Aim>); 5] = [
             (format!("search over {runs} runs, p50"), "ms", |it| it.search.percentile(0.5), vec![]),
             (
                 format!("search over {runs} runs, p95"),
@@ -150,7 +153,7 @@ impl Bench<'_> {
         }
         self.report.tables.push(table);
         let [ours, mlflow] = reached.as_slice() else { return Ok(()) };
-        let measures: [(&str, fn(&Reached) -> f64); 2] = [
+        let measures: [(&str, NumberOf); 2] = [
             ("search, p95, postgres", |it| it.search.percentile(0.95)),
             ("history, p50, postgres", |it| it.history.percentile(0.5)),
         ];
