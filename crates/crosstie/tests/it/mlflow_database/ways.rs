@@ -71,7 +71,7 @@ async fn both_ways(python: &str, place: &Place) {
 
     let mlflow = MlflowServer::start(python, place).await;
     assert_same("what Crosstie wrote", &ours, &read(python, &mlflow.address));
-    fill(python, &mlflow.address, "theirs again");
+    fill(python, &mlflow.address, "again");
     let again = read(python, &mlflow.address);
     assert_full(&again, 3);
     drop(mlflow);
