@@ -32,9 +32,16 @@ def held(what, found, expected=None):
     print(f"{what}: {shown(found)}")
 
 
+def ordered(value):
+    """A value with its dictionaries in order of key: a server may list them in any."""
+    if isinstance(value, dict):
+        return {key: ordered(value[key]) for key in sorted(value)}
+    return type(value)(map(ordered, value)) if type(value) in (list, tuple) else value
+
+
 def shown(value):
     """A value without what differs from run to run: ids and the folders of experiments."""
-    text = repr(value)
+    text = repr(ordered(value))
     text = re.sub(r"m-[0-9a-f]{32}", "m-ID", text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
     return re.sub(r"\b[0-9a-f]{32}\b", "ID", text)
