@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use types::Secret;
 
-/// What is known besides the store's URI. For `file:` nothing is needed.
+/// What is known besides the store's URI. For `file:` nothing of it is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Settings of S3 by the names that AWS's own tools read from the environment: `AWS_ACCESS_KEY_ID`,
     /// `AWS_ENDPOINT_URL`, `AWS_REGION` and so on. Without keys, credentials come from a web identity, a container's or
     /// an instance's metadata, as these settings say.
     pub s3: BTreeMap<String, Secret<String>>,
+    /// A folder beside the store, as a path or `file:` URI: what clients put there themselves has a place in the store
+    /// too, and is listed, read and released. Any other URI, and a store that is no folder, leave it alone.
+    pub folder: Option<String>,
 }
 
 impl Config {

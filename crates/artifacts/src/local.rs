@@ -17,7 +17,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use types::{Digest, DigestHasher};
 use url::Url;
 
-use crate::{ArtifactPath, Content, Entry, Error, Object, Stored, path::PARTIAL, store::tree_digest};
+use crate::{
+    ArtifactPath, Content, Entry, Error, Object, Stored,
+    path::{BESIDE, PARTIAL},
+    store::tree_digest,
+};
 
 /// Bytes read or hashed at a time: large enough that system calls do not count, small enough for many readers.
 const PIECE: usize = 256 * 1024;
@@ -27,11 +31,13 @@ const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub(crate) struct Local {
     root: PathBuf,
+    /// Another folder, whose files lie below [`BESIDE`]. It is made when something is put there.
+    beside: Option<PathBuf>,
     uploads: AtomicU64,
 }
 
 impl Local {
-    pub(crate) fn open(root: PathBuf) -> Result<Self, Error> {
+    pub(crate) fn open(root: PathBuf, beside: Option<PathBuf>) -> Result<Self, Error> {
         let opened = || {
             fs::create_dir_all(root.join(PARTIAL))?;
             let root = root.canonicalize()?;
@@ -39,13 +45,33 @@ impl Local {
             Ok(root)
         };
         match opened() {
-            Ok(root) => Ok(Self { root, uploads: AtomicU64::new(0) }),
+            Ok(root) => Ok(Self { root, beside, uploads: AtomicU64::new(0) }),
             Err(source) => Err(Error::Root { root: root.display().to_string(), source }),
         }
     }
 
+    /// The folder that holds `path`, and the path from there.
+    fn place<'a>(&'a self, path: &'a ArtifactPath) -> (&'a Path, &'a str) {
+        let below = path.as_str().strip_prefix(BESIDE).and_then(|rest| match rest {
+            "" => Some(""),
+            _ => rest.strip_prefix('/'),
+        });
+        match (&self.beside, below) {
+            (Some(folder), Some(below)) => (folder, below),
+            _ => (&self.root, path.as_str()),
+        }
+    }
+
     fn resolve(&self, path: &ArtifactPath) -> PathBuf {
-        if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
+        match self.place(path) {
+            (folder, "") => folder.to_owned(),
+            (folder, below) => folder.join(below),
+        }
+    }
+
+    /// Whether `path` is that of the store's own folder, or of the one beside it.
+    fn is_folder_itself(&self, path: &ArtifactPath) -> bool {
+        self.place(path).1.is_empty()
     }
 
     pub(crate) fn locate(&self, uri: &str) -> Result<Option<ArtifactPath>, Error> {
@@ -61,14 +87,19 @@ impl Local {
                 url.to_file_path().map_err(|()| invalid())?
             }
         };
-        let Ok(below) = place.strip_prefix(&self.root) else { return Ok(None) };
-        ArtifactPath::parse(below.to_str().ok_or_else(invalid)?).map(Some)
+        let at = |folder: &Path| place.strip_prefix(folder).ok().map(|below| below.to_str().ok_or_else(invalid));
+        if let Some(below) = at(&self.root) {
+            return ArtifactPath::parse(below?).map(Some);
+        }
+        let Some(below) = self.beside.as_deref().and_then(at) else { return Ok(None) };
+        ArtifactPath::parse(BESIDE)?.join(below?).map(Some)
     }
 
     /// Whether a link lies on the way to `path`, or is what lies there.
     fn is_linked(&self, path: &ArtifactPath) -> bool {
-        let mut place = self.root.clone();
-        path.as_str().split('/').any(|segment| {
+        let (folder, below) = self.place(path);
+        let mut place = folder.to_owned();
+        below.split('/').filter(|segment| !segment.is_empty()).any(|segment| {
             place.push(segment);
             fs::symlink_metadata(&place).is_ok_and(|found| found.is_symlink())
         })
@@ -90,11 +121,13 @@ impl Local {
 
     /// Begins an upload to `path`.
     async fn upload(&self, path: &ArtifactPath) -> Result<Upload, Error> {
-        if path.is_root() || path.parent().is_some_and(|folder| self.is_linked(&folder)) {
+        if self.is_folder_itself(path) || path.parent().is_some_and(|folder| self.is_linked(&folder)) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
         let number = self.uploads.fetch_add(1, Ordering::Relaxed);
-        let partial = Partial(self.root.join(PARTIAL).join(format!("{}-{number}", std::process::id())));
+        let uploads = self.place(path).0.join(PARTIAL);
+        tokio::fs::create_dir_all(&uploads).await.map_err(|source| Error::io("write", path, source))?;
+        let partial = Partial(uploads.join(format!("{}-{number}", std::process::id())));
         let file = tokio::fs::File::create(&partial.0).await.map_err(|source| Error::io("write", path, source))?;
         Ok(Upload { path: path.clone(), target: self.resolve(path), partial, file })
     }
@@ -166,7 +199,7 @@ impl Local {
 
     pub(crate) fn delete(&self, path: &ArtifactPath) -> Result<bool, Error> {
         let target = self.resolve(path);
-        if path.is_root() || (target.is_dir() && !self.is_linked(path)) {
+        if self.is_folder_itself(path) || (target.is_dir() && !self.is_linked(path)) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
         if self.is_linked(path) {
@@ -177,7 +210,7 @@ impl Local {
 
     pub(crate) fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
         let target = self.resolve(path);
-        if path.is_root() {
+        if self.is_folder_itself(path) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
         if self.is_linked(path) {

@@ -77,7 +77,8 @@ impl Store {
         let kind = if uri.starts_with("s3:") {
             Kind::S3(Arc::new(S3::open(uri, config)?))
         } else {
-            Kind::Local(Arc::new(Local::open(folder_of(uri)?)?))
+            let beside = config.folder.as_deref().and_then(|uri| folder_of(uri).ok());
+            Kind::Local(Arc::new(Local::open(folder_of(uri)?, beside.filter(|folder| folder.is_absolute()))?))
         };
         Ok(Self { kind })
     }
@@ -103,7 +104,7 @@ impl Store {
     }
 
     /// Where in this store `uri` lies, if it names something in it as the store itself does: an address in its bucket, or
-    /// a path or `file:` URI below its folder.
+    /// a path or `file:` URI below its folder or the one beside it ([`Config::folder`]).
     ///
     /// # Errors
     /// [`Error::InvalidPath`] when it begins there and leads out of it.

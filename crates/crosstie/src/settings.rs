@@ -254,6 +254,7 @@ impl Settings {
         let registry = registry.map(|uri| uri.parse()).transpose().context("--registry")?;
         let credentials = flags.tracking.credentials();
         let uris = StoreUris::resolve(dir, flags.stores, project)?;
+        let default_artifact_root = flags.default_artifact_root.unwrap_or_else(|| OWN_ROOT.to_owned());
         Ok(Self {
             registry: registry.map(|address| RemoteRegistry { address, credentials }),
             dir: dir.to_path_buf(),
@@ -261,8 +262,8 @@ impl Settings {
             ports: [flags.port.unwrap_or(API_PORT), flags.http_port, flags.grpc_port, flags.metrics_port],
             database: uris.database,
             artifacts: uris.artifacts,
-            artifact_access: uris.artifact_access,
-            default_artifact_root: flags.default_artifact_root.unwrap_or_else(|| OWN_ROOT.to_owned()),
+            artifact_access: artifacts::Config { folder: Some(default_artifact_root.clone()), ..uris.artifact_access },
+            default_artifact_root,
             online_store: uris.online_store,
             onnxruntime: flags.onnxruntime,
             mlflow_ui: flags.mlflow_ui.as_ref().or(project.mlflow_ui.as_ref()).map(|said| WebClient::parse(dir, said)),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::StreamExt as _;
 
-use crate::{ArtifactPath, Error, Store};
+use crate::{ArtifactPath, Config, Error, Store};
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -50,4 +50,37 @@ fn stores_that_are_not_built_in_are_refused_by_name() {
     assert!(folder.path().join("b").is_dir());
     std::fs::write(folder.path().join("file"), "").unwrap();
     assert!(matches!(Store::open(&format!("{at}/file")), Err(Error::Root { .. })));
+}
+
+#[tokio::test]
+async fn a_folder_beside_the_store_has_a_place_in_it() {
+    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let config = Config { folder: Some(format!("file://{}", beside.path().display())), ..Config::default() };
+    let store = Store::open_with(folder.path().to_str().unwrap(), &config).unwrap();
+    let located = |uri: &str| store.locate(uri).unwrap();
+
+    std::fs::create_dir_all(beside.path().join("0/r1")).unwrap();
+    std::fs::write(beside.path().join("0/r1/theirs.txt"), "theirs").unwrap();
+    let run = located(&format!("file://{}/0/r1", beside.path().display())).unwrap();
+    store.put_bytes(&run.join("ours.txt").unwrap(), "ours").await.unwrap();
+    assert_eq!(std::fs::read_to_string(beside.path().join("0/r1/ours.txt")).unwrap(), "ours");
+
+    let files = store.list(&run).await.unwrap();
+    let names: Vec<_> = files.iter().map(|file| (file.path.below(&run).unwrap(), file.size)).collect();
+    assert_eq!(names, [("ours.txt", 4), ("theirs.txt", 6)]);
+    assert_eq!(store.get_bytes(&files[1].path).await.unwrap(), "theirs");
+    assert_eq!(located(&format!("{}/0", folder.path().display())).unwrap(), path("0"), "the store's own are first");
+    assert_eq!(located("file:///somewhere/else"), None);
+    assert!(store.locate(&format!("file://{}/../x", beside.path().display())).is_err());
+    assert!(store.list(&ArtifactPath::root()).await.unwrap().is_empty(), "nothing of it is in the store's folder");
+
+    let all = located(&beside.path().display().to_string()).unwrap();
+    assert!(matches!(store.delete_prefix(&all).await, Err(Error::InvalidPath { .. })), "never the folder itself");
+    std::os::unix::fs::symlink("/etc", beside.path().join("0/r1/out")).unwrap();
+    assert!(matches!(store.get(&run.join("out/passwd").unwrap()).await, Err(Error::NotFound { .. })));
+    assert!(store.delete_prefix(&run).await.unwrap());
+    assert!(!beside.path().join("0/r1").exists());
+
+    let without = Store::open(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!(without.locate(&format!("{}/0/r1", beside.path().display())).unwrap(), None);
 }
