@@ -13,6 +13,7 @@ mod event;
 mod fernet;
 mod metrics;
 mod outcome;
+mod payload;
 mod rules;
 mod sender;
 
@@ -282,7 +283,7 @@ impl Service {
         let Some((event, target)) = event.zip(target) else {
             return Err(Error::invalid("Webhook events cannot be empty"));
         };
-        let body = change::body(event, &event.example(), self.clock.now());
+        let body = payload::body(event, &event.example(), self.clock.now());
         let request = match self.signed(&target, &Uuid::new_v4().to_string(), &body) {
             Ok(request) => request,
             Err(Unsendable::Url(why)) => return Ok(Err(Failure::Refused(why))),

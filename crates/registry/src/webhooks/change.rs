@@ -2,11 +2,14 @@
 //! that is subscribed to it, so that there is no change without its messages and no message without its change.
 
 use database::Transaction;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use types::Timestamp;
 use uuid::Uuid;
 
-use super::event::{Action, Entity, Event};
+use super::{
+    event::{Action, Entity, Event},
+    payload::{Data, body, data},
+};
 use crate::{
     KeyValue, Version,
     error::Result,
@@ -66,10 +69,10 @@ impl Change<'_> {
     }
 
     /// What is said of it.
-    fn data(&self, prompt: bool) -> Json {
+    fn data(&self, prompt: bool) -> Data {
         match self {
             Self::Model { name, description, tags } => {
-                json!({ "name": name, "tags": told(tags, prompt), "description": description })
+                data!({ "name": name, "tags": told(tags, prompt), "description": description })
             }
             Self::Version { version, tags } => {
                 let description = version.description.as_deref().filter(|text| !text.is_empty());
@@ -77,29 +80,29 @@ impl Change<'_> {
                 let mut told = told(tags, prompt);
                 if prompt {
                     let template = told.remove(PROMPT_TEXT_TAG);
-                    json!({
+                    data!({
                         "name": name, "version": number, "template": template, "tags": told, "description": description,
                     })
                 } else {
                     let run = version.run_id.as_deref().filter(|run| !run.is_empty());
-                    json!({
+                    data!({
                         "name": name, "version": number, "source": version.source, "run_id": run, "tags": told,
                         "description": description,
                     })
                 }
             }
-            Self::ModelTag { name, key, value: Some(value) } => json!({ "name": name, "key": key, "value": value }),
-            Self::ModelTag { name, key, value: None } => json!({ "name": name, "key": key }),
+            Self::ModelTag { name, key, value: Some(value) } => data!({ "name": name, "key": key, "value": value }),
+            Self::ModelTag { name, key, value: None } => data!({ "name": name, "key": key }),
             Self::VersionTag { name, version, key, value: Some(value) } => {
-                json!({ "name": name, "version": version, "key": key, "value": value })
+                data!({ "name": name, "version": version, "key": key, "value": value })
             }
             Self::VersionTag { name, version, key, value: None } => {
-                json!({ "name": name, "version": version, "key": key })
+                data!({ "name": name, "version": version, "key": key })
             }
             Self::Alias { name, alias, version: Some(version) } => {
-                json!({ "name": name, "alias": alias, "version": version })
+                data!({ "name": name, "alias": alias, "version": version })
             }
-            Self::Alias { name, alias, version: None } => json!({ "name": name, "alias": alias }),
+            Self::Alias { name, alias, version: None } => data!({ "name": name, "alias": alias }),
         }
     }
 }
@@ -109,14 +112,6 @@ fn told(tags: &[KeyValue], prompt: bool) -> Map<String, Json> {
     let inner = |key: &str| prompt && (key == PROMPT_TAG || key == PROMPT_TYPE_TAG);
     let told = tags.iter().filter(|tag| !inner(&tag.key));
     told.map(|tag| (tag.key.clone(), Json::from(tag.value.as_str()))).collect()
-}
-
-/// What a receiver gets.
-pub(super) fn body(event: Event, data: &Json, now: Timestamp) -> String {
-    let (entity, action) = (event.entity().as_str(), event.action().as_str());
-    // As Python writes it, and its readers read it.
-    let timestamp = now.to_string().replace('Z', "+00:00");
-    json!({ "entity": entity, "action": action, "timestamp": timestamp, "data": data }).to_string()
 }
 
 /// Writes what is to be said of a change to those who are subscribed to it.
@@ -163,9 +158,8 @@ mod tests {
         assert_eq!(told(&model, false).len(), 4);
         let change = Change::Model { name: "p", description: "", tags: &prompt };
         assert_eq!(change.event(true).unwrap().to_string(), "prompt.created");
-        let said = change.data(true);
-        assert_eq!(said["tags"], json!({ PROMPT_TEXT_TAG: "Hi {{you}}", "a": "b" }));
-        assert_eq!(said["description"], "");
+        let said = change.data(true).to_string();
+        assert_eq!(said, r#"{"name":"p","tags":{"a":"b","mlflow.prompt.text":"Hi {{you}}"},"description":""}"#);
     }
 
     #[test]

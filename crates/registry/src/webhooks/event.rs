@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
+use super::payload::{Data, data};
 use crate::{error::Error, rules::python_list};
 
 /// Makes an enum of words, each with its place in MLflow's protocol.
@@ -131,7 +132,7 @@ impl Event {
     }
 
     /// What is said of an event that did not happen, when a webhook is tried.
-    pub(super) fn example(self) -> Json {
+    pub(super) fn example(self) -> Data {
         let name = match self.entity {
             Entity::Prompt
             | Entity::PromptVersion
@@ -147,30 +148,30 @@ impl Event {
         let tags = json!({ "example_key": "example_value" });
         match (self.entity, self.action) {
             (Entity::RegisteredModel, _) => {
-                json!({ "name": name, "tags": tags, "description": "An example registered model" })
+                data!({ "name": name, "tags": tags, "description": "An example registered model" })
             }
-            (Entity::Prompt, _) => json!({ "name": name, "tags": tags, "description": "An example prompt" }),
-            (Entity::ModelVersion, _) => json!({
+            (Entity::Prompt, _) => data!({ "name": name, "tags": tags, "description": "An example prompt" }),
+            (Entity::ModelVersion, _) => data!({
                 "name": name, "version": "1", "source": "models:/123", "run_id": "abcd1234abcd5678", "tags": tags,
                 "description": "An example model version",
             }),
-            (Entity::PromptVersion, _) => json!({
+            (Entity::PromptVersion, _) => data!({
                 "name": name, "version": "1", "template": "Hello {{name}}!", "tags": tags,
                 "description": "An example prompt version",
             }),
-            (Entity::PromptTag, Action::Set) => json!({ "name": name, "key": "example_key", "value": "example_value" }),
-            (Entity::PromptTag, _) => json!({ "name": name, "key": "example_key" }),
+            (Entity::PromptTag, Action::Set) => data!({ "name": name, "key": "example_key", "value": "example_value" }),
+            (Entity::PromptTag, _) => data!({ "name": name, "key": "example_key" }),
             (Entity::ModelVersionTag | Entity::PromptVersionTag, Action::Set) => {
-                json!({ "name": name, "version": "1", "key": "example_key", "value": "example_value" })
+                data!({ "name": name, "version": "1", "key": "example_key", "value": "example_value" })
             }
             (Entity::ModelVersionTag | Entity::PromptVersionTag, _) => {
-                json!({ "name": name, "version": "1", "key": "example_key" })
+                data!({ "name": name, "version": "1", "key": "example_key" })
             }
             (Entity::ModelVersionAlias | Entity::PromptAlias, Action::Created) => {
-                json!({ "name": name, "alias": "example_alias", "version": "1" })
+                data!({ "name": name, "alias": "example_alias", "version": "1" })
             }
-            (Entity::ModelVersionAlias | Entity::PromptAlias, _) => json!({ "name": name, "alias": "example_alias" }),
-            (Entity::BudgetPolicy, _) => json!({
+            (Entity::ModelVersionAlias | Entity::PromptAlias, _) => data!({ "name": name, "alias": "example_alias" }),
+            (Entity::BudgetPolicy, _) => data!({
                 "budget_policy_id": "bp-abc123", "budget_unit": "USD", "budget_amount": 100.0, "current_spend": 105.5,
                 "duration_unit": "MONTHS", "duration_value": 1, "target_scope": "ENDPOINT", "workspace": "default",
                 "target_value": "ep-abc123", "window_start": 1_704_067_200_000_i64,
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(events.len(), 15);
         for event in events {
             assert_eq!(event.entity().as_str().parse(), Ok(event.entity()));
-            assert!(event.example().is_object());
+            assert!(!event.example().0.is_empty());
         }
         assert_eq!(
             Event::new(Entity::ModelVersionTag, Action::Created).unwrap_err().to_string(),
