@@ -67,6 +67,11 @@ impl Guard {
         Self { lookup, ..self }
     }
 
+    /// Whether private addresses are let through.
+    pub(crate) const fn allows_private(&self) -> bool {
+        self.allow_private
+    }
+
     /// The addresses of a host.
     pub(crate) async fn resolve(&self, host: Host<&str>) -> Result<Vec<IpAddr>, Unreachable> {
         let name = match host {

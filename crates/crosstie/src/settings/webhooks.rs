@@ -44,7 +44,6 @@ pub(crate) struct WebhookFlags {
     webhook_retries: u32,
 }
 
-// A parser of clap's has to answer a `Result`.
 #[expect(clippy::unnecessary_wraps, reason = "clap's parsers answer a `Result`")]
 fn secret(text: &str) -> Result<Secret<String>, String> {
     Ok(Secret::new(text.to_owned()))

@@ -34,7 +34,7 @@ async fn said(python: &str, topic: &str, server: &str) -> String {
 
 /// The real server on a store of its own, killed with its test.
 struct Mlflow {
-    _server: Child,
+    server: Child,
     url: String,
 }
 
@@ -50,7 +50,8 @@ impl Mlflow {
             .current_dir(dir)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Its workers are told when it is.
+            // Its workers are in its group, and end with it.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -60,16 +61,16 @@ impl Mlflow {
             reqwest::get(format!("{url}/health")).await.map(drop).map_err(|error| error.to_string())
         })
         .await;
-        Self { _server: server, url }
+        Self { server, url }
     }
+}
 
+impl Drop for Mlflow {
     /// Ends it with its workers, which a kill of it alone would leave.
-    async fn stop(mut self) {
-        if let Some(pid) = self._server.id() {
-            let ended = Command::new("kill").arg(pid.to_string()).status().await.unwrap();
-            assert!(ended.success());
-        }
-        self._server.wait().await.unwrap();
+    fn drop(&mut self) {
+        let group = self.server.id().map(|pid| format!("-{pid}"));
+        let killed = group.map(|group| std::process::Command::new("kill").args(["-KILL", "--", &group]).status());
+        drop(killed);
     }
 }
 
@@ -84,7 +85,7 @@ async fn same_of_both(topic: &str) {
     let (_dir, path) = folder(&[]);
     let mlflow = Mlflow::start(&python, &path).await;
     let theirs = said(&python, topic, &mlflow.url).await;
-    mlflow.stop().await;
+    drop(mlflow);
     let different: Vec<_> = ours.lines().zip(theirs.lines()).filter(|(ours, theirs)| ours != theirs).collect();
     assert!(different.is_empty(), "said of Crosstie, and of MLflow: {different:#?}");
     assert_eq!(ours.lines().count(), theirs.lines().count());

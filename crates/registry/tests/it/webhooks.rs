@@ -36,8 +36,6 @@ fn config() -> Config {
     Config { allowed_schemes: vec!["https".to_owned()], max_retries: 3, key: Key::generate() }
 }
 
-const MODELS: &[Event] = &[];
-
 /// A registry whose webhooks go to `receivers`.
 async fn hooked(db: &Database, config: Config, receivers: &Receivers) -> Fixture {
     let mut fixture = registry(db.clone()).await;
@@ -104,7 +102,7 @@ database::testing::on_both! {
         let url = |url: &str| NewWebhook { url: url.to_owned(), ..webhook("a", &[created()]) };
         for (new, text) in [
             (webhook("-", &[created()]), "Webhook name '-' is invalid. It must start and end with a letter or digit"),
-            (webhook("a", MODELS), "Webhook events must be a non-empty list"),
+            (webhook("a", &[]), "Webhook events must be a non-empty list"),
             (url(" "), "Webhook URL cannot be empty or just whitespace: ' '"),
             (url("http://a.test"), "Invalid webhook URL scheme: 'http'. Allowed schemes are: https."),
             (url("https://private.test"), "private.test is private"),
