@@ -15,7 +15,7 @@ const HEIGHT: usize = 44;
 const GAP: usize = 14;
 const COLUMN: usize = WIDTH + 56;
 /// Characters of a line that fit into a node.
-const LETTERS: usize = 23;
+const LETTERS: usize = 20;
 
 struct Placed<'a> {
     node: &'a Node,

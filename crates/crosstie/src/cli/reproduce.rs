@@ -67,9 +67,15 @@ pub(super) struct Flags {
 }
 
 pub(super) async fn run(context: &Context, flags: Flags) -> Result<()> {
-    let attempt = match Attempt::prepare(context, &flags).await {
+    let uid = Uuid::now_v7();
+    let folder = context.state().join("reproductions").join(uid.to_string());
+    let attempt = match Attempt::prepare(context, &flags, uid, folder.clone()).await {
         Ok(attempt) => attempt.run(&flags).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            // Nothing was run, so there is nothing to look at.
+            fs::remove_dir_all(&folder).ok();
+            Err(error)
+        }
     };
     match attempt {
         Ok(comparison) if comparison.is_same() => Ok(()),
@@ -96,13 +102,11 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    async fn prepare(context: &'a Context, flags: &Flags) -> Result<Self> {
+    async fn prepare(context: &'a Context, flags: &Flags, uid: Uuid, folder: PathBuf) -> Result<Self> {
         let output = context.output;
         let client = context.client()?;
         let path = format!("models/{}/versions/{}/lineage", path_of(&flags.version.model), flags.version.version);
         let recorded = Recorded::fetch(&client, client.get(&path).await?).await?;
-        let uid = Uuid::now_v7();
-        let folder = context.state().join("reproductions").join(uid.to_string());
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let project = checkout(&recorded.code, &context.dir, &folder.join("tree")).await?;
         output.progress(&format!("code         {} in {}", recorded.code_shown(), project.display()));

@@ -86,7 +86,8 @@ async fn a_viewer_reads_every_page_in_a_browser_with_and_without_scripts() {
         "pages": [
             { "path": "/", "shows": ["click <ranker>", "gates failed", "rolling out", "1 alert fires"], "has": ["svg.bar", ".badge.waiting"] },
             { "path": "/models/click%20%3Cranker%3E", "shows": ["Nothing is in production", "Versions", "KPIs", "Drift"] },
-            { "path": "/models/click%20%3Cranker%3E/versions/1", "shows": ["Lineage", "Not known"] },
+            { "path": "/models/click%20%3Cranker%3E/versions/1", "shows": ["Lineage", "Not known"], "has": ["svg.lineage .version"] },
+            { "path": "/lineage", "shows": ["Datasets", "No run has read"] },
             { "path": "/models/ranker", "shows": ["canary at 50 %", "stable", "http", "release 3"], "has": ["svg.bar"] },
             { "path": "/models/recommender", "shows": ["Alerts", "stable"] },
             { "path": "/releases", "shows": ["gates failed", "rolled back", "rolling out"] },

@@ -2,6 +2,7 @@
 //! version again, and what is said when it is not.
 
 mod example;
+mod plain;
 
 use std::fs;
 use std::path::{Path, PathBuf};

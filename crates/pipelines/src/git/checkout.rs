@@ -72,7 +72,7 @@ pub async fn checkout(code: &Code, beside: &Path, into: &Path) -> Result<PathBuf
         let apply = ["apply", "--binary", "--whitespace=nowarn", &*file.to_string_lossy()];
         run(into, &apply).await.map_err(CheckoutError::Patch)?;
     }
-    let project = into.join(&code.path);
+    let project = if code.path.is_empty() { into.to_owned() } else { into.join(&code.path) };
     let outside = Path::new(&code.path).components().any(|part| !matches!(part, std::path::Component::Normal(_)));
     if outside || !project.is_dir() {
         return Err(CheckoutError::NoFolder(code.path.clone()));

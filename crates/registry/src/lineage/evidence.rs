@@ -29,7 +29,7 @@ pub(super) struct Evidence {
 
 impl Service {
     pub(super) async fn evidence_of(&self, run: &Run) -> Result<Evidence> {
-        let Some(root) = storage::own_path(&run.info.artifact_uri).ok().flatten() else {
+        let Ok(root) = storage::required(&self.artifacts, &run.info.artifact_uri, &run.info.id) else {
             return Ok(Evidence::default());
         };
         let folder = root.join(EVIDENCE)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{GATES, MODEL, Told, needs, registry_script, version_name};
+use super::{GATES, MODEL, Told, needs, newest, registry_script, version_name};
 use crate::demo::story::{Story, text_at};
 use crate::process;
 use crate::time::{Stopwatch, pause};
@@ -39,6 +39,21 @@ pub(super) fn tell(story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     ledger.check(text_at(&lineage, "/author/name") == "alice", "the author is whose token registered it", || {
         lineage["author"].to_string()
     });
+    reproduced(story, told)
+}
+
+/// The record is enough: the same run again, from nothing but it, in a registry of its own.
+fn reproduced(story: &mut Story, told: &Told) -> anyhow::Result<()> {
+    let again = story.crosstie(&["reproduce", &version_name(told.version)])?;
+    story.note_time("crosstie reproduce", again.took);
+    let metrics = again.json["metrics"].as_array().map_or(0, Vec::len);
+    story.ledger_mut().check(
+        again.succeeded && again.json["same"] == true && metrics > 0,
+        format!("made again from its record, its {metrics} metrics are the same"),
+        || again.text.clone(),
+    );
+    let newest = newest(story)?;
+    story.ledger_mut().check(newest == told.version, "and no other version came of it", || newest.to_string());
     Ok(())
 }
 
