@@ -1,7 +1,9 @@
 //! The search for runs.
 
+use database::{Dialect, Transaction};
+
 use crate::{
-    Page, Run, Service, ViewType,
+    Page, Run, RunInfo, Service, ViewType,
     error::{Error, Result},
     filter::{self, Clause, Comparator, Domain, Entity, OrderBy, parse_order},
     page, repo,
@@ -66,11 +68,10 @@ impl Service {
     pub async fn search_runs(&self, search: RunSearch) -> Result<Page<Run>> {
         let offset = page::offset(search.page_token.as_deref())?;
         let limit = search.max_results;
-        let (text, params) = statement(self, &search, offset)?.into_parts();
+        let statements = Statements::new(self, &search)?;
         self.database
             .read(async move |tx| {
-                let rows = tx.rows(&text, params.clone()).await?;
-                let found = rows.iter().map(repo::runs::decode).collect::<Result<Vec<_>>>()?;
+                let found = statements.found(tx, limit.saturating_add(1), offset).await?;
                 let Page { items, next } = Page::of(found, offset, limit);
                 Ok(Page { items: repo::runs::with_data(tx, items).await?, next })
             })
@@ -78,26 +79,123 @@ impl Service {
     }
 }
 
-fn statement(service: &Service, search: &RunSearch, offset: i64) -> Result<Sql> {
-    let experiments = search.experiment_ids.iter().map(|id| rules::experiment_id(id)).collect::<Result<Vec<_>>>()?;
-    let order = parse_order(&DOMAIN, &search.order_by)?;
-    let mut sql = Sql::select(repo::runs::COLUMNS, "runs");
-    for (index, by) in order.iter().enumerate() {
-        join_for_order(&mut sql, index, by)?;
+/// The statements of a search.
+struct Statements {
+    /// With a metric to be ordered by: the runs that have a number for it, in order of it. They are read off the index of
+    /// metrics' values, from its end or beginning, until the page is full: what that costs does not grow with the store.
+    ranked: Option<Sql>,
+    /// The other runs, or all of them.
+    rest: Sql,
+}
+
+impl Statements {
+    fn new(service: &Service, search: &RunSearch) -> Result<Self> {
+        let mut query = Query {
+            dialect: service.dialect(),
+            experiments: search.experiment_ids.iter().map(|id| rules::experiment_id(id)).collect::<Result<Vec<_>>>()?,
+            stages: search.view.stages(),
+            order: parse_order(&DOMAIN, &search.order_by)?,
+            clauses: filter::parse(&DOMAIN, &search.filter)?,
+        };
+        // Databases ask in this order, and equality refuses most.
+        query.clauses.sort_by_key(|clause| clause.comparator != Comparator::Equal);
+        let ranked = query.order.first().filter(|by| by.entity == Entity::Metric);
+        let ranked = ranked.map(|by| query.statement(Part::Ranked(by))).transpose()?;
+        let rest = query.statement(if ranked.is_some() { Part::Unranked } else { Part::All })?;
+        Ok(Self { ranked, rest })
     }
-    sql.push(" WHERE runs.experiment_id IN ").bind_list(experiments);
-    sql.push(" AND runs.lifecycle_stage IN ").bind_list(search.view.stages().iter().copied());
-    for clause in filter::parse(&DOMAIN, &search.filter)? {
-        sql.push(" AND ");
-        condition(service, &mut sql, &clause);
+
+    /// The runs from `offset` on, at most `limit`.
+    async fn found(&self, tx: &mut Transaction, limit: i64, offset: i64) -> Result<Vec<RunInfo>> {
+        let Some(ranked) = &self.ranked else { return runs(tx, &self.rest, limit, offset).await };
+        let mut found = runs(tx, ranked, limit, offset).await?;
+        let missing = limit - i64::try_from(found.len()).unwrap_or(limit);
+        if missing > 0 {
+            // A page beyond the ranked runs begins somewhere among the others.
+            let before = if found.is_empty() && offset > 0 { offset - count(tx, ranked).await? } else { 0 };
+            found.extend(runs(tx, &self.rest, missing, before.max(0)).await?);
+        }
+        Ok(found)
     }
-    sql.push(" ORDER BY ");
-    for (index, by) in order.iter().enumerate() {
-        order_term(&mut sql, index, by);
+}
+
+async fn runs(tx: &mut Transaction, statement: &Sql, limit: i64, offset: i64) -> Result<Vec<RunInfo>> {
+    let mut sql = statement.clone();
+    sql.push(" LIMIT ").bind(limit).push(" OFFSET ").bind(offset);
+    let (text, params) = sql.into_parts();
+    tx.rows(&text, params).await?.iter().map(repo::runs::decode).collect()
+}
+
+async fn count(tx: &mut Transaction, statement: &Sql) -> Result<i64> {
+    let (text, params) = statement.counting().into_parts();
+    Ok(tx.row(&text, params).await?.map_or(Ok(0), |row| row.get("count"))?)
+}
+
+/// Which runs a statement finds.
+enum Part<'a> {
+    All,
+    /// Those with a number for this.
+    Ranked(&'a OrderBy),
+    /// Those without one for what comes first in the order.
+    Unranked,
+}
+
+/// A search, parsed.
+struct Query {
+    dialect: Dialect,
+    experiments: Vec<i64>,
+    stages: &'static [&'static str],
+    clauses: Vec<Clause>,
+    order: Vec<OrderBy>,
+}
+
+impl Query {
+    fn statement(&self, part: Part<'_>) -> Result<Sql> {
+        let ranked = if let Part::Ranked(by) = part { Some(by) } else { None };
+        let mut sql = match ranked {
+            // A cross join: SQLite reads the left side first, Postgres makes up its own mind.
+            Some(_) => Sql::select(repo::runs::COLUMNS, "latest_metrics by0 CROSS JOIN runs"),
+            None => Sql::select(repo::runs::COLUMNS, "runs"),
+        };
+        for (index, by) in self.order.iter().enumerate().skip(usize::from(ranked.is_some())) {
+            join_for_order(&mut sql, index, by)?;
+        }
+        sql.push(" WHERE ");
+        if let Some(by) = ranked {
+            sql.push("by0.key = ").bind(&by.key).push(" AND NOT by0.is_nan AND by0.run_uuid = runs.run_uuid AND ");
+        }
+        if matches!(part, Part::Unranked) {
+            sql.push("(by0.value IS NULL OR by0.is_nan) AND ");
+        }
+        sql.push("runs.experiment_id IN ").bind_list(&self.experiments);
+        sql.push(" AND runs.lifecycle_stage IN ").bind_list(self.stages.iter().copied());
+        for clause in &self.clauses {
+            sql.push(" AND ");
+            match ranked {
+                Some(by) if by.key == clause.key && is_comparison(clause) => {
+                    sql.compare(self.dialect, "by0.value", clause.comparator, &clause.operand);
+                }
+                // Asked of what is ordered by, it is known before the run itself is looked up.
+                Some(_) => condition(self.dialect, &mut sql, clause, "by0.run_uuid"),
+                None => condition(self.dialect, &mut sql, clause, "runs.run_uuid"),
+            }
+        }
+        sql.push(" ORDER BY ");
+        for (index, by) in self.order.iter().enumerate() {
+            if index == 0 && ranked.is_some() {
+                sql.push("by0.value ").push(by.direction()).push(", ");
+            } else {
+                order_term(&mut sql, index, by);
+            }
+        }
+        sql.push("runs.start_time DESC, runs.run_uuid");
+        Ok(sql)
     }
-    sql.push("runs.start_time DESC, runs.run_uuid LIMIT ").bind(search.max_results + 1);
-    sql.push(" OFFSET ").bind(offset);
-    Ok(sql)
+}
+
+/// Whether a condition compares a metric with a number.
+fn is_comparison(clause: &Clause) -> bool {
+    clause.entity == Entity::Metric && !matches!(clause.comparator, Comparator::IsNull | Comparator::IsNotNull)
 }
 
 /// The column of an attribute.
@@ -113,8 +211,8 @@ fn column(attribute: &str) -> &'static str {
     }
 }
 
-fn condition(service: &Service, sql: &mut Sql, clause: &Clause) {
-    let dialect = service.dialect();
+/// Appends a condition on the run whose id is in the column `run`.
+fn condition(dialect: Dialect, sql: &mut Sql, clause: &Clause, run: &str) {
     let Clause { entity, key, comparator, operand } = clause;
     let (table, key) = match entity {
         Entity::Attribute if matches!(key.as_str(), "run_name" | "run name" | "Run name" | "Run Name") => {
@@ -126,7 +224,7 @@ fn condition(service: &Service, sql: &mut Sql, clause: &Clause) {
             return;
         }
         Entity::Dataset => {
-            dataset_condition(service, sql, clause);
+            dataset_condition(dialect, sql, clause);
             return;
         }
         Entity::Metric => ("latest_metrics", key.as_str()),
@@ -136,8 +234,8 @@ fn condition(service: &Service, sql: &mut Sql, clause: &Clause) {
     if *comparator == Comparator::IsNull {
         sql.push("NOT ");
     }
-    sql.push("EXISTS (SELECT 1 FROM ").push(table).push(" WHERE ").push(table).push(".run_uuid = runs.run_uuid AND ");
-    sql.push(table).push(".key = ").bind(key);
+    sql.push("EXISTS (SELECT 1 FROM ").push(table).push(" WHERE ").push(table).push(".run_uuid = ").push(run);
+    sql.push(" AND ").push(table).push(".key = ").bind(key);
     if !matches!(comparator, Comparator::IsNull | Comparator::IsNotNull) {
         sql.push(" AND (").compare(dialect, &format!("{table}.value"), *comparator, operand);
         // NaN is stored as 0 with a flag: it differs from every number and compares with none.
@@ -151,7 +249,7 @@ fn condition(service: &Service, sql: &mut Sql, clause: &Clause) {
     sql.push(")");
 }
 
-fn dataset_condition(service: &Service, sql: &mut Sql, clause: &Clause) {
+fn dataset_condition(dialect: Dialect, sql: &mut Sql, clause: &Clause) {
     sql.push(
         "EXISTS (SELECT 1 FROM inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id \
          LEFT JOIN input_tags ON input_tags.input_uuid = inputs.input_uuid AND input_tags.name = 'mlflow.data.context' \
@@ -163,7 +261,7 @@ fn dataset_condition(service: &Service, sql: &mut Sql, clause: &Clause) {
         "digest" => "datasets.digest",
         _ => "input_tags.value",
     };
-    sql.compare(service.dialect(), column, clause.comparator, &clause.operand).push(")");
+    sql.compare(dialect, column, clause.comparator, &clause.operand).push(")");
 }
 
 /// Joins what a run is ordered by, if that is not its own.

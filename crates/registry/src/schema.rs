@@ -38,6 +38,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("ddl/artifact_records_sqlite.sql"),
         postgres: include_str!("ddl/artifact_records_postgres.sql"),
     },
+    Migration {
+        version: 3,
+        sqlite: include_str!("ddl/metric_values.sql"),
+        postgres: include_str!("ddl/metric_values.sql"),
+    },
 ];
 
 /// Crosstie's tables of webhooks, which have versions of their own.

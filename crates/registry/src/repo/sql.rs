@@ -5,13 +5,19 @@ use database::{Dialect, Parameter};
 use crate::filter::{Comparator, Operand};
 
 /// A statement under construction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sql {
     text: String,
     params: Vec<Parameter>,
 }
 
 impl Sql {
+    /// The statement that counts what this one finds.
+    pub(crate) fn counting(&self) -> Self {
+        let text = format!("SELECT COUNT(*) AS count FROM ({}) found", self.text);
+        Self { text, params: self.params.clone() }
+    }
+
     /// Begins with `text`.
     pub(crate) fn new(text: &str) -> Self {
         Self { text: text.to_owned(), params: Vec::new() }

@@ -10,6 +10,7 @@ mod governance;
 mod lineage;
 mod models;
 mod opens;
+mod pages;
 mod runs;
 mod schema;
 mod verify;
