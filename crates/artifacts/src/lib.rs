@@ -18,6 +18,6 @@ pub mod testing;
 
 pub use config::Config;
 pub use error::Error;
-pub use path::ArtifactPath;
+pub use path::{ArtifactPath, BESIDE};
 pub use s3::{Direct, Multipart, Part, PresignedDownload, PresignedUpload};
 pub use store::{Content, Entry, Object, Store, Stored};

@@ -33,6 +33,8 @@ pub(crate) struct Local {
     root: PathBuf,
     /// Another folder, whose files lie below [`BESIDE`]. It is made when something is put there.
     beside: Option<PathBuf>,
+    /// What names of uploads begin with: another process's begin otherwise, on another machine, too.
+    begun: u128,
     uploads: AtomicU64,
 }
 
@@ -41,13 +43,19 @@ impl Local {
         let opened = || {
             fs::create_dir_all(root.join(PARTIAL))?;
             let root = root.canonicalize()?;
-            sweep(&root.join(PARTIAL))?;
+            for folder in [Some(&root), beside.as_ref()].into_iter().flatten() {
+                sweep(&folder.join(PARTIAL))?;
+            }
             Ok(root)
         };
         match opened() {
-            Ok(root) => Ok(Self { root, beside, uploads: AtomicU64::new(0) }),
+            Ok(root) => Ok(Self { root, beside, begun: nanoseconds(), uploads: AtomicU64::new(0) }),
             Err(source) => Err(Error::Root { root: root.display().to_string(), source }),
         }
+    }
+
+    pub(crate) fn beside(&self) -> Option<ArtifactPath> {
+        self.beside.as_ref().and_then(|_| ArtifactPath::parse(BESIDE).ok())
     }
 
     /// The folder that holds `path`, and the path from there.
@@ -127,8 +135,9 @@ impl Local {
         let number = self.uploads.fetch_add(1, Ordering::Relaxed);
         let uploads = self.place(path).0.join(PARTIAL);
         tokio::fs::create_dir_all(&uploads).await.map_err(|source| Error::io("write", path, source))?;
-        let partial = Partial(uploads.join(format!("{}-{number}", std::process::id())));
-        let file = tokio::fs::File::create(&partial.0).await.map_err(|source| Error::io("write", path, source))?;
+        let partial = Partial(uploads.join(format!("{}-{}-{number}", self.begun, std::process::id())));
+        let file = tokio::fs::File::create_new(&partial.0).await;
+        let file = file.map_err(|source| Error::io("write", path, source))?;
         Ok(Upload { path: path.clone(), target: self.resolve(path), partial, file })
     }
 
@@ -264,10 +273,18 @@ fn deleted(path: &ArtifactPath, result: io::Result<()>) -> Result<bool, Error> {
     }
 }
 
+fn nanoseconds() -> u128 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos()
+}
+
 /// Removes uploads that a process left behind when it was killed.
 fn sweep(partial: &Path) -> io::Result<()> {
     let now = SystemTime::now();
-    for entry in fs::read_dir(partial)? {
+    let entries = match fs::read_dir(partial) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
         if age > STRAY_AFTER {

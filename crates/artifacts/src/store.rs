@@ -115,6 +115,15 @@ impl Store {
         }
     }
 
+    /// The place in this store of the folder beside it ([`Config::folder`]), of which a listing of the root does not tell.
+    #[must_use]
+    pub fn beside(&self) -> Option<ArtifactPath> {
+        match &self.kind {
+            Kind::Local(local) => local.beside(),
+            Kind::S3(_) => None,
+        }
+    }
+
     /// Stores `content` at `path`, replacing what was there. When this returns, it will stay: on disk, or as S3 promises.
     /// When it fails or is dropped, nothing has changed.
     ///

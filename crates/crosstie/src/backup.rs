@@ -83,7 +83,11 @@ const fn dialect_name(dialect: Dialect) -> &'static str {
 
 /// Copies every file of the artifact store.
 async fn copy_artifacts(store: &Store, to: &Path, files: &mut Vec<FileEntry>) -> Result<()> {
-    for entry in store.walk(&ArtifactPath::root()).await.context("cannot list the artifacts")? {
+    let mut entries = store.walk(&ArtifactPath::root()).await.context("cannot list the artifacts")?;
+    if let Some(beside) = store.beside() {
+        entries.extend(store.walk(&beside).await.context("cannot list the artifacts of --default-artifact-root")?);
+    }
+    for entry in entries {
         let object = match store.get(&entry.path).await {
             Ok(object) => object,
             // Somebody deleted it after the database was copied.

@@ -97,6 +97,10 @@ pub(crate) struct StoreFlags {
     /// The artifact store: file:DIR or s3://BUCKET/PREFIX. S3's keys, region and endpoint are taken from AWS_* variables.
     #[arg(long, value_name = "URI", env = "CROSSTIE_ARTIFACTS")]
     pub(crate) artifacts: Option<String>,
+    /// Where new experiments keep their artifacts, as clients see it. The default goes through this server
+    /// [default: mlflow-artifacts:/].
+    #[arg(long, value_name = "URI", env = "CROSSTIE_DEFAULT_ARTIFACT_ROOT")]
+    pub(crate) default_artifact_root: Option<String>,
     /// The online store: redb:FILE.
     #[arg(long, value_name = "URI", env = "CROSSTIE_ONLINE_STORE")]
     pub(crate) online_store: Option<String>,
@@ -113,6 +117,8 @@ pub(crate) struct StoreUris {
     pub(crate) artifacts: String,
     /// How they are reached.
     pub(crate) artifact_access: artifacts::Config,
+    /// Where new experiments keep artifacts.
+    pub(crate) default_artifact_root: String,
     /// Feature values for serving.
     pub(crate) online_store: String,
 }
@@ -130,10 +136,13 @@ impl StoreUris {
                 flag.or_else(|| file.clone()).unwrap_or_else(|| format!("{scheme}:{}", state.join(default).display()));
             absolute(dir, scheme, uri)
         };
+        let default_artifact_root = flags.default_artifact_root.unwrap_or_else(|| OWN_ROOT.to_owned());
+        let folder = Some(default_artifact_root.clone());
         let uris = Self {
             database: pick(flags.database, &stores.database, "sqlite", "crosstie.db"),
             artifacts: pick(flags.artifacts, &stores.artifacts, "file", "artifacts"),
-            artifact_access: s3::settings(s3::environment()),
+            artifact_access: artifacts::Config { folder, ..s3::settings(s3::environment()) },
+            default_artifact_root,
             online_store: pick(flags.online_store, &stores.online_store, "redb", "online.redb"),
         };
         check_scheme("--database", &uris.database, &["sqlite:", "postgres:", "postgresql:", "postgresql+"], "")?;
@@ -169,10 +178,6 @@ pub(crate) struct UpFlags {
     pub(crate) registry: Option<String>,
     #[command(flatten)]
     pub(crate) tracking: TrackingVariables,
-    /// Where new experiments keep their artifacts, as clients see it. The default goes through this server
-    /// [default: mlflow-artifacts:/].
-    #[arg(long, value_name = "URI", env = "CROSSTIE_DEFAULT_ARTIFACT_ROOT")]
-    pub(crate) default_artifact_root: Option<String>,
     /// ONNX Runtime's library (libonnxruntime.so). Looked for in the active or the project's virtual environment otherwise.
     #[arg(long, value_name = "FILE", env = "CROSSTIE_ONNXRUNTIME")]
     pub(crate) onnxruntime: Option<PathBuf>,
@@ -254,7 +259,6 @@ impl Settings {
         let registry = registry.map(|uri| uri.parse()).transpose().context("--registry")?;
         let credentials = flags.tracking.credentials();
         let uris = StoreUris::resolve(dir, flags.stores, project)?;
-        let default_artifact_root = flags.default_artifact_root.unwrap_or_else(|| OWN_ROOT.to_owned());
         Ok(Self {
             registry: registry.map(|address| RemoteRegistry { address, credentials }),
             dir: dir.to_path_buf(),
@@ -262,8 +266,8 @@ impl Settings {
             ports: [flags.port.unwrap_or(API_PORT), flags.http_port, flags.grpc_port, flags.metrics_port],
             database: uris.database,
             artifacts: uris.artifacts,
-            artifact_access: artifacts::Config { folder: Some(default_artifact_root.clone()), ..uris.artifact_access },
-            default_artifact_root,
+            artifact_access: uris.artifact_access,
+            default_artifact_root: uris.default_artifact_root,
             online_store: uris.online_store,
             onnxruntime: flags.onnxruntime,
             mlflow_ui: flags.mlflow_ui.as_ref().or(project.mlflow_ui.as_ref()).map(|said| WebClient::parse(dir, said)),

@@ -40,13 +40,19 @@ pub fn backup_dialect(from: &Path) -> Dialect {
     if from.join(SQLITE_FILE).is_file() { Dialect::Sqlite } else { Dialect::Postgres }
 }
 
-/// Whether the database at `uri` holds nothing: a SQLite file that does not exist, a Postgres schema without tables.
+/// Whether the database at `uri` holds nothing: a SQLite file that does not exist, nor its log; a Postgres schema without
+/// tables.
 ///
 /// # Errors
 /// When it cannot be asked.
 pub async fn is_empty(uri: &str) -> Result<bool> {
     match Uri::parse(uri)? {
-        Uri::Sqlite(path) => Ok(!path.exists()),
+        // A log that was left beside a file that is gone would be played back over the one that is put there.
+        Uri::Sqlite(path) => Ok(["", "-wal", "-shm", "-journal"].iter().all(|ending| {
+            let mut file = path.clone().into_os_string();
+            file.push(ending);
+            !Path::new(&file).exists()
+        })),
         Uri::Postgres(uri) => postgres::is_empty(&uri).await,
     }
 }
@@ -78,7 +84,9 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> Error + use<> {
 fn sync(path: &Path) -> Result<()> {
     let synced = || {
         File::open(path)?.sync_all()?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        let Some(folder) = path.parent() else { return Ok(()) };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()
     };
     synced().map_err(io_error(path))
 }

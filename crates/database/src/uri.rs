@@ -59,8 +59,17 @@ pub fn sqlalchemy_uri(uri: &str) -> Result<String> {
     })
 }
 
-/// The URI with the password of its authority, if any, left out.
+/// The URI without a password, in its authority or its options.
 pub(crate) fn without_password(uri: &str) -> String {
+    let (uri, options) = uri.split_once('?').map_or((uri, None), |(uri, options)| (uri, Some(options)));
+    let told = |option: &&str| !option.starts_with("password=") && !option.starts_with("passfile=");
+    let options = options.map(|options| options.split('&').filter(told).collect::<Vec<_>>().join("&"));
+    let options =
+        options.filter(|options| !options.is_empty()).map(|options| format!("?{options}")).unwrap_or_default();
+    format!("{}{options}", without_authoritys_password(uri))
+}
+
+fn without_authoritys_password(uri: &str) -> String {
     let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
     let authority_end = rest.find('/').unwrap_or(rest.len());
     let Some((credentials, host)) = rest[..authority_end].rsplit_once('@') else { return uri.to_owned() };
@@ -91,6 +100,8 @@ mod tests {
         let with_driver = sqlalchemy_uri("postgresql+psycopg2://ranking:hunter2@db/mlflow").unwrap();
         assert_eq!(with_driver, "postgresql+psycopg2://ranking@db/mlflow");
         assert_eq!(sqlalchemy_uri("postgres://db/mlflow").unwrap(), "postgresql://db/mlflow");
+        let in_options = sqlalchemy_uri("postgresql://db/mlflow?user=a&password=hunter2&sslmode=require").unwrap();
+        assert_eq!(in_options, "postgresql://db/mlflow?user=a&sslmode=require");
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub(crate) async fn restore(from: &Path, stores: &StoreUris, state: &Path) -> Re
     let predictions = state.join(PREDICTIONS);
     let online = manifest.files.iter().any(|file| file.path == ONLINE).then(|| online_file(stores)).transpose()?;
     check_kind(&manifest, stores)?;
+    if artifacts.beside().is_none() {
+        let beside = format!("{ARTIFACTS}/{}/", artifacts::BESIDE);
+        ensure!(
+            !manifest.files.iter().any(|file| file.path.starts_with(&beside)),
+            "the backup holds files of a folder beside the artifact store: say with --default-artifact-root file:///DIR \
+             which it was"
+        );
+    }
     check_empty(stores, &artifacts, &predictions, online.as_deref()).await?;
     put_artifacts(&artifacts, &from.join(ARTIFACTS)).await?;
     let (log, place) = (from.join(PREDICTIONS), predictions.clone());
@@ -77,6 +85,11 @@ async fn check_empty(stores: &StoreUris, artifacts: &Store, predictions: &Path, 
     }
     if !artifacts.list(&ArtifactPath::root()).await?.is_empty() {
         refuse(format!("the artifact store {}", stores.artifacts))?;
+    }
+    if let Some(beside) = artifacts.beside()
+        && !artifacts.list(&beside).await?.is_empty()
+    {
+        refuse(format!("the default artifact root {}", stores.default_artifact_root))?;
     }
     if !files_below(predictions)?.is_empty() {
         refuse(format!("the prediction log {}", predictions.display()))?;

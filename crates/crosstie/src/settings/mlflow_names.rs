@@ -17,6 +17,9 @@ pub(crate) struct MlflowStoreFlags {
     /// The same as --artifacts.
     #[arg(long, value_name = "URI", env = "MLFLOW_ARTIFACTS_DESTINATION", hide = true)]
     artifacts_destination: Option<String>,
+    /// The same as --default-artifact-root.
+    #[arg(long, env = "MLFLOW_DEFAULT_ARTIFACT_ROOT", hide = true)]
+    mlflow_default_artifact_root: Option<String>,
 }
 
 /// The other flags of `mlflow server`.
@@ -28,9 +31,6 @@ pub(crate) struct MlflowFlags {
     /// The same as --port.
     #[arg(long, env = "MLFLOW_PORT", hide = true)]
     mlflow_port: Option<u16>,
-    /// The same as --default-artifact-root.
-    #[arg(long, env = "MLFLOW_DEFAULT_ARTIFACT_ROOT", hide = true)]
-    mlflow_default_artifact_root: Option<String>,
     /// Clients reach artifacts through this server; that is the default.
     #[arg(long, overrides_with = "no_serve_artifacts", hide = true)]
     serve_artifacts: bool,
@@ -51,21 +51,17 @@ pub(crate) struct MlflowFlags {
 /// When artifacts are not served and lie nowhere.
 pub(super) fn taken(flags: UpFlags) -> Result<UpFlags> {
     let mlflow = flags.mlflow.clone();
-    let default_artifact_root = flags.default_artifact_root.or(mlflow.mlflow_default_artifact_root);
+    let stores = &flags.stores;
+    let root = stores.default_artifact_root.as_ref().or(stores.mlflow.mlflow_default_artifact_root.as_ref());
     let served =
         !mlflow.no_serve_artifacts && (mlflow.serve_artifacts || mlflow.mlflow_serve_artifacts.unwrap_or(true));
-    if !served && default_artifact_root.is_none() {
+    if !served && root.is_none() {
         bail!("--no-serve-artifacts: say with --default-artifact-root where clients shall put artifacts themselves");
     }
     if mlflow.workers.is_some() {
         tracing::info!("--workers is not needed: one process serves with all cores");
     }
-    Ok(UpFlags {
-        host: flags.host.or(mlflow.mlflow_host),
-        port: flags.port.or(mlflow.mlflow_port),
-        default_artifact_root,
-        ..flags
-    })
+    Ok(UpFlags { host: flags.host.or(mlflow.mlflow_host), port: flags.port.or(mlflow.mlflow_port), ..flags })
 }
 
 /// `flags` with the stores that were named by MLflow's names.
@@ -83,6 +79,7 @@ pub(super) fn taken_stores(flags: StoreFlags) -> Result<StoreFlags> {
     Ok(StoreFlags {
         database: database.or(mlflow.registry_store_uri),
         artifacts: flags.artifacts.or(mlflow.artifacts_destination),
+        default_artifact_root: flags.default_artifact_root.or(mlflow.mlflow_default_artifact_root),
         ..flags
     })
 }
@@ -120,6 +117,6 @@ mod tests {
             assert!(parsed(line).is_err(), "{line}");
         }
         let flags = parsed("--no-serve-artifacts --default-artifact-root s3://bucket/x").unwrap();
-        assert_eq!(flags.default_artifact_root.as_deref(), Some("s3://bucket/x"));
+        assert_eq!(flags.stores.default_artifact_root.as_deref(), Some("s3://bucket/x"));
     }
 }

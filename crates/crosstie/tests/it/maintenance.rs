@@ -115,6 +115,40 @@ async fn a_postgres_store_comes_back_from_its_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_clients_keep_beside_the_store_comes_back_and_no_old_log_is_played_back() {
+    let (_dir, path) = folder(&[]);
+    let root = |path: &Path| format!("file://{}/beside", path.display());
+    let server = Server::start_with(&path, &["--default-artifact-root", &root(&path)]).await;
+    let experiment = experiment(&server, "kept").await;
+    let made = server.mlflow(Method::POST, "runs/create", json!({ "experiment_id": experiment, "start_time": 1 }));
+    let info = made.await.unwrap()["run"]["info"].clone();
+    let place = info["artifact_uri"].as_str().unwrap().strip_prefix("file://").unwrap().to_owned();
+    fs::create_dir_all(&place).unwrap();
+    fs::write(Path::new(&place).join("theirs.txt"), "theirs").unwrap();
+    let to = path.join("backup").display().to_string();
+    let said = run(&path, &["backup", &to]);
+    assert!(said.succeeded, "{said:?}");
+    assert!(server.down(&path));
+
+    let (_dir, second) = folder(&[]);
+    let said = run(&second, &["restore", &to]);
+    assert!(!said.succeeded && said.err.contains("--default-artifact-root"), "{said:?}");
+    fs::create_dir_all(second.join(".crosstie")).unwrap();
+    let log = second.join(".crosstie/crosstie.db-wal");
+    fs::write(&log, "of a database that was moved away").unwrap();
+    let beside = root(&second);
+    let restore = ["restore", &to, "--default-artifact-root", &beside];
+    let said = run(&second, &restore);
+    assert!(!said.succeeded && said.err.contains("the database is not empty"), "{said:?}");
+    fs::remove_file(log).unwrap();
+    let said = run(&second, &restore);
+    assert!(said.succeeded, "{said:?}");
+    let below = Path::new(&place).strip_prefix(path.join("beside")).unwrap();
+    let restored = fs::read_to_string(second.join("beside").join(below).join("theirs.txt"));
+    assert_eq!(restored.unwrap(), "theirs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_was_changed_or_is_of_another_kind_is_refused() {
     let (_dir, path) = folder(&[]);
     let server = Server::start(&path).await;

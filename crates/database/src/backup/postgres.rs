@@ -35,6 +35,12 @@ pub(super) async fn back_up(server: &PgConnectOptions, to: &Path) -> Result<()> 
     for sql in [PATIENT, SNAPSHOT] {
         sqlx::raw_sql(sql).execute(&mut connection).await.map_err(failed(sql))?;
     }
+    let unknown = Schema::unknown(&mut connection).await?;
+    if !unknown.is_empty() {
+        let reason =
+            format!("it could not hold {}: use pg_dump, or give Crosstie a schema of its own", unknown.join(", "));
+        return Err(Error::Backup { path: to.to_owned(), reason });
+    }
     let schema = Schema::read(&mut connection).await?;
     for (index, table) in schema.tables.iter().enumerate() {
         let path = rows_file(to, index);
@@ -61,7 +67,8 @@ async fn connect(uri: &str) -> Result<PgConnection> {
 }
 
 pub(super) async fn is_empty(uri: &str) -> Result<bool> {
-    let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_class WHERE relnamespace = CAST(quote_ident(current_schema()) AS regnamespace)";
+    let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_class WHERE relnamespace = CAST(quote_ident(current_schema()) AS regnamespace) AND NOT EXISTS
+        (SELECT 1 FROM pg_depend e WHERE e.classid = CAST('pg_class' AS regclass) AND e.objid = pg_class.oid AND e.deptype = 'e')";
     let mut connection = connect(uri).await?;
     let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(failed(sql))?;
     Ok(count == 0)

@@ -21,7 +21,7 @@ pub(super) async fn back_up(database: &Path, to: &Path) -> Result<()> {
     sync(to)
 }
 
-/// Copies the file beside its place and renames it.
+/// Copies the file beside its place and gives it its name, which nothing may have by then.
 pub(super) fn restore(from: &Path, to: &Path) -> Result<()> {
     let name = to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let partial = to.with_file_name(format!(".{name}.restoring"));
@@ -30,6 +30,7 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<()> {
     }
     fs::copy(from, &partial).map_err(io_error(&partial))?;
     sync(&partial)?;
-    fs::rename(&partial, to).map_err(io_error(to))?;
+    fs::hard_link(&partial, to).map_err(io_error(to))?;
+    fs::remove_file(&partial).map_err(io_error(&partial))?;
     sync(to)
 }

@@ -242,6 +242,14 @@ async fn what_is_restored_is_what_was_backed_up() {
     database::backup::restore(folder.path(), &to.uri()).await.unwrap();
     let restored = Database::connect(&to.uri(), &tasks).await.unwrap();
     assert_same(&readable(facts(&restored).await), &readable(facts(&db).await));
+    // Our own tables, too: what is below a folder is found by the order of paths.
+    let collations =
+        "SELECT CAST(c.relname AS TEXT) AS tab, CAST(a.attname AS TEXT) AS col, CAST(o.collname AS TEXT) AS name
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation o ON o.oid = a.attcollation
+        WHERE c.relnamespace = CAST(quote_ident(current_schema()) AS regnamespace) AND c.relkind = 'r' ORDER BY 1, 2";
+    let kept = lines(&db, collations).await;
+    assert!(kept.contains(&["crosstie_artifact", "path", "C"].map(str::to_owned).to_vec()), "{kept:?}");
+    assert_eq!(lines(&restored, collations).await, kept);
     let second = registry(restored.clone()).await;
     assert_eq!(second.registry.run(&run.info.id).await.unwrap(), fixture.registry.run(&run.info.id).await.unwrap());
     assert_eq!(second.registry.version("ranker", "1").await.unwrap().run_id, Some(run.info.id.clone()));
