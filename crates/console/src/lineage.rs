@@ -82,6 +82,7 @@ fn live(readers: &Readers) -> Markup {
             div { dt { "Versions" } dd { (readers.versions.len()) } }
             div { dt { "Runs" } dd { (runs) } }
         }
+        @if readers.more { p { "There are more, which are not shown: older versions that do not serve, or runs that made none." } }
     }
 }
 

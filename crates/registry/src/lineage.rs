@@ -147,8 +147,8 @@ impl Service {
             .read(async move |tx| {
                 let found = versions::required(tx, id.model.as_str(), id.version).await?;
                 let author = repo::authors::of(tx, &found).await?;
-                let run = match found.run_id.as_deref().filter(|run| !run.is_empty()) {
-                    Some(run) => repo::runs::by_id(tx, run).await?,
+                let run = match versions::made_by(tx, &found).await? {
+                    Some(run) => repo::runs::by_id(tx, &run).await?,
                     None => None,
                 };
                 let mut lineage = Lineage::of(id.clone(), author);

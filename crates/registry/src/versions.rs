@@ -212,10 +212,7 @@ impl Service {
                 let uri = sources::place(tx, location.as_deref().unwrap_or(&source)).await?;
                 Ok(VersionRecord {
                     version: id.clone(),
-                    // Whoever registers may name another run; what the files come from is what counts.
-                    run_id: sources::run_of(location.as_deref().unwrap_or(&source))
-                        .or_else(|| found.run_id.clone())
-                        .filter(|run| !run.is_empty()),
+                    run_id: made_by(tx, &found).await?,
                     model_id: sources::logged_model_at(&source).or_else(|| sources::logged_model_at(&uri)),
                     source,
                     status: found.status.clone(),
@@ -241,6 +238,22 @@ impl Service {
             })
             .await
     }
+}
+
+/// The run that made a version's files. Whoever registers may name another one; what the files come from is what counts.
+pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<Option<String>> {
+    let places = [version.storage_location.as_deref(), version.source.as_deref()];
+    let places: Vec<&str> = places.into_iter().flatten().filter(|uri| !uri.is_empty()).collect();
+    if let Some(run) = places.iter().find_map(|uri| sources::run_of(uri)) {
+        return Ok(Some(run));
+    }
+    let named = |run: Option<String>| run.filter(|run| !run.is_empty());
+    let model = match places.iter().find_map(|uri| sources::logged_model_at(uri)) {
+        Some(id) => repo::logged_models::by_id(tx, &id).await?,
+        None => None,
+    };
+    let made = model.and_then(|(model, _)| named(model.source_run_id));
+    Ok(made.or_else(|| named(version.run_id.clone())))
 }
 
 /// Prompts have placeholders for a source, everything else is checked.

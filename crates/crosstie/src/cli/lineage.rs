@@ -119,7 +119,8 @@ fn render_readers(readers: &Readers) -> String {
     let live: Vec<&str> = readers.live_models.iter().map(types::ModelName::as_str).collect();
     let live = if live.is_empty() { "none".to_owned() } else { live.join(", ") };
     let runs = readers.graph.of_kind(NodeKind::Run).count();
-    let head = format!("{}\n  live models: {live}\n  runs: {runs}\n", readers.subject);
+    let more = if readers.more { "  and more: older versions that do not serve, or runs that made none\n" } else { "" };
+    let head = format!("{}\n  live models: {live}\n  runs: {runs}\n{more}", readers.subject);
     let rows = readers.versions.iter().map(|reading| {
         let serves = if reading.serves.is_empty() { "–".to_owned() } else { reading.serves.join(", ") };
         [reading.version.to_string(), serves, reading.run_id.clone()]

@@ -156,7 +156,8 @@ impl Draft {
 
     /// Adds a run.
     pub(super) fn run(&mut self, id: &str, name: &str) -> String {
-        self.node(NodeKind::Run, id, if name.is_empty() { id } else { name }, &id[..id.len().min(8)])
+        let short: String = id.chars().take(8).collect();
+        self.node(NodeKind::Run, id, if name.is_empty() { id } else { name }, &short)
     }
 
     /// Adds a version with what led to it and what became of it.

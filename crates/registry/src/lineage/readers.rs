@@ -1,7 +1,11 @@
 //! Lineage downstream: who read a dataset or was trained on a feature view, and what of that answers callers now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
+use database::Transaction;
 use serde::{Deserialize, Serialize};
 use types::{Digest, ModelName, ModelVersion};
 
@@ -17,8 +21,10 @@ use crate::{
 
 /// The most datasets that are listed.
 const MOST_DATASETS: i64 = 500;
-/// The most versions that one graph has: beyond it nobody sees anything. The newest of each model come last.
+/// The most versions that one graph has, besides those that serve: beyond it nobody sees anything.
 const MOST_VERSIONS: usize = 200;
+/// The most runs that one graph has; those that versions were made of come first.
+const MOST_RUNS: usize = 2_000;
 
 /// A dataset that runs read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +57,11 @@ pub struct Readers {
     pub subject: String,
     /// The models of which a version that read it answers callers.
     pub live_models: Vec<ModelName>,
-    /// The versions.
+    /// The versions: all that serve, and the newest of the others.
     pub versions: Vec<Reading>,
+    /// Whether there are more versions, or runs that made none, than are told of here.
+    #[serde(default)]
+    pub more: bool,
     /// All of it, with the runs that no version was made of.
     pub graph: Graph,
 }
@@ -91,7 +100,11 @@ impl Service {
     /// When no run read such a dataset, or releases cannot be looked up.
     pub async fn readers_of_dataset(&self, key: &str) -> Result<Readers> {
         let wanted = key.to_owned();
-        let found = self.database.read(async move |tx| repo::lineage::readers_of_dataset(tx, &wanted).await).await?;
+        let limit = MOST_RUNS as i64 + 1;
+        let read = async move |tx: &mut Transaction| repo::lineage::readers_of_dataset(tx, &wanted, limit).await;
+        let mut found = self.database.read(read).await?;
+        let more = found.len() > MOST_RUNS;
+        found.truncate(MOST_RUNS);
         if found.is_empty() {
             return Err(Error::NotFound(format!(
                 "no run of this server read a dataset named `{key}` or with that digest"
@@ -105,7 +118,8 @@ impl Service {
             draft.edge(&node, &run);
             sources.push(Source { node, run: read.run_id });
         }
-        self.readers(key, draft, sources).await
+        let readers = self.readers(key, draft, sources).await?;
+        Ok(Readers { more: more || readers.more, ..readers })
     }
 
     /// Which versions were trained on definitions of this feature view.
@@ -133,17 +147,25 @@ impl Service {
     async fn readers(&self, subject: &str, mut draft: Draft, sources: Vec<Source>) -> Result<Readers> {
         let runs: Vec<String> =
             sources.iter().map(|source| source.run.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        let mut made = self.database.read(async move |tx| repo::lineage::versions_of_runs(tx, &runs).await).await?;
-        made.drain(..made.len().saturating_sub(MOST_VERSIONS));
+        let made = self.database.read(async move |tx| repo::lineage::versions_of_runs(tx, &runs).await).await?;
         let mut known: BTreeMap<ModelName, Downstream> = BTreeMap::new();
-        let mut versions = Vec::new();
+        let mut shown = Vec::new();
         for version in made {
             // A name that is not valid any more cannot be released either.
             let Ok(model) = ModelName::parse(&version.name) else { continue };
             if !known.contains_key(&model) {
                 known.insert(model.clone(), self.deployments.of(&model).await?);
             }
-            let id = ModelVersion::new(model, version.version);
+            let serves = known[&model].serving.iter().any(|serves| serves.version == version.version);
+            shown.push((serves, version.created, ModelVersion::new(model, version.version), version.run_id));
+        }
+        shown.sort_by_key(|(serves, created, ..)| Reverse((*serves, *created)));
+        let serving = shown.iter().filter(|(serves, ..)| *serves).count();
+        let more = shown.len() > serving + MOST_VERSIONS;
+        shown.truncate(serving + MOST_VERSIONS);
+        shown.sort_by(|(.., a, _), (.., b, _)| a.cmp(b));
+        let mut versions = Vec::new();
+        for (_, _, id, run_id) in shown {
             let lineage = self.lineage(&id).await?;
             let aliases = self.aliases_of(&id).await?;
             let downstream = &known[&id.model];
@@ -151,7 +173,7 @@ impl Service {
             let serving: Vec<_> = downstream.serving.iter().filter(|serves| serves.version == id.version).collect();
             versions.push(Reading {
                 version: id,
-                run_id: version.run_id.unwrap_or_default(),
+                run_id: run_id.unwrap_or_default(),
                 serves: serving.iter().map(|serves| serves.role.clone()).collect(),
                 live: serving.iter().any(|serves| serves.live),
             });
@@ -160,7 +182,7 @@ impl Service {
             versions.iter().filter(|reading| reading.live).map(|reading| reading.version.model.clone()).collect();
         let starts = sources.into_iter().map(|source| source.node).collect();
         let graph = draft.only_from(&starts).finish();
-        Ok(Readers { subject: subject.to_owned(), live_models: live.into_iter().collect(), versions, graph })
+        Ok(Readers { subject: subject.to_owned(), live_models: live.into_iter().collect(), versions, more, graph })
     }
 
     async fn aliases_of(&self, version: &ModelVersion) -> Result<Vec<String>> {

@@ -3,6 +3,8 @@
 //!
 //! A run without a model never gets it: there is nothing to release. The judgement never makes a client's call fail.
 
+use std::time::Duration;
+
 use artifacts::ArtifactPath;
 
 use super::{
@@ -14,6 +16,9 @@ use crate::{KeyValue, Run, RunStatus, Service, error::Result, repo, runs};
 /// The tag.
 pub const RELEASABLE_TAG: &str = "crosstie.releasable";
 
+/// How long whoever changed a run waits for its judgement.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
 /// Characters of a tag's value that the column holds.
 const VALUE: usize = 8_000;
 
@@ -24,9 +29,16 @@ impl Service {
     }
 
     /// Judges a run that is over again; what went wrong with that is logged, and no concern of whoever changed the run.
+    /// A store that keeps it waiting does not keep them.
     pub(crate) async fn judge_again(&self, run_id: &str) {
-        if let Err(error) = self.judged(run_id).await {
-            tracing::warn!(run = run_id, error = &error as &dyn std::error::Error, "a run could not be judged");
+        let (service, run) = (self.clone(), run_id.to_owned());
+        let judging = tokio::spawn(async move {
+            if let Err(error) = service.judged(&run).await {
+                tracing::warn!(run, error = &error as &dyn std::error::Error, "a run could not be judged");
+            }
+        });
+        if tokio::time::timeout(LONGEST_WAIT, judging).await.is_err() {
+            tracing::warn!(run = run_id, "the artifact store keeps a run from being judged; that goes on by itself");
         }
     }
 

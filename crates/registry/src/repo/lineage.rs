@@ -33,21 +33,29 @@ pub(crate) struct ReadBy {
     pub(crate) run_name: String,
 }
 
-/// Who read datasets of this name or digest (or a digest that begins so, from 8 digits on).
-pub(crate) async fn readers_of_dataset(tx: &mut Transaction, key: &str) -> Result<Vec<ReadBy>> {
-    let prefix = if key.len() >= 8 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        format!("{key}%")
+/// The first `limit` of who read datasets of this name or digest (or a digest that begins so, from 8 digits on): runs that
+/// versions were made of first, deleted or not; of the others those that are not deleted.
+pub(crate) async fn readers_of_dataset(tx: &mut Transaction, key: &str, limit: i64) -> Result<Vec<ReadBy>> {
+    let begins_so = if key.len() >= 8 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        "OR substr(datasets.digest, 1, length($1)) = $1"
     } else {
-        key.to_owned()
+        ""
     };
-    let select = "SELECT DISTINCT datasets.name, datasets.digest, runs.run_uuid, runs.name AS run_name
+    let select = format!(
+        "SELECT DISTINCT datasets.name, datasets.digest, runs.run_uuid, runs.name AS run_name,
+            CASE WHEN made.run_id IS NULL THEN 1 ELSE 0 END AS place
         FROM datasets
         JOIN inputs ON inputs.source_id = datasets.dataset_uuid
             AND inputs.source_type = 'DATASET' AND inputs.destination_type = 'RUN'
         JOIN runs ON runs.run_uuid = inputs.destination_id
-        WHERE runs.lifecycle_stage = 'active' AND (datasets.name = $1 OR datasets.digest = $1 OR datasets.digest LIKE $2)
-        ORDER BY datasets.name, datasets.digest, runs.run_uuid";
-    let rows = tx.rows(select, params![key, &prefix]).await?;
+        LEFT JOIN (SELECT DISTINCT run_id FROM model_versions WHERE workspace = 'default' AND current_stage <> '{}') made
+            ON made.run_id = runs.run_uuid
+        WHERE (runs.lifecycle_stage = 'active' OR made.run_id IS NOT NULL)
+            AND (datasets.name = $1 OR datasets.digest = $1 {begins_so})
+        ORDER BY place, datasets.name, datasets.digest, runs.run_uuid LIMIT $2",
+        versions::DELETED
+    );
+    let rows = tx.rows(&select, params![key, limit]).await?;
     let read = |row: &Row| {
         let run_name: Option<String> = row.get("run_name")?;
         let (name, digest, run_id) = (row.get("name")?, row.get("digest")?, row.get("run_uuid")?);

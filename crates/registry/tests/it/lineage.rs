@@ -220,9 +220,15 @@ database::testing::on_both! {
         let by_feature = fixture.registry.readers_of_feature("user_activity").await.unwrap();
         assert_eq!((by_feature.versions.len(), by_feature.live_models.len()), (2, 1));
         assert!(fixture.registry.readers_of_feature("user").await.is_err());
-        assert!(fixture.registry.readers_of_dataset("nothing").await.is_err());
+        for nothing in ["nothing", "%", "________", "d1d1"] {
+            assert!(fixture.registry.readers_of_dataset(nothing).await.is_err(), "{nothing}");
+        }
         let listed = fixture.registry.read_datasets().await.unwrap();
         assert_eq!(listed.iter().map(|dataset| (dataset.digest.as_str(), dataset.runs)).collect::<Vec<_>>(),
             [("d1d1d1d1d1", 1), ("d2d2d2d2d2", 1)]);
+        // What answers callers is told of, whatever became of its run.
+        fixture.registry.delete_run(&run.info.id).await.unwrap();
+        let readers = fixture.registry.readers_of_dataset("labels").await.unwrap();
+        assert_eq!((readers.live_models.len(), readers.versions.len(), readers.more), (1, 2, false));
     }
 }

@@ -107,7 +107,9 @@ database::testing::on_both! {
         let new = NewVersion { run_id: Some(other.id), ..new_version(&runs) };
         registry.create_version(&editor(), new).await.unwrap();
         let record = registry.resolve(&id(2)).await.unwrap();
-        assert_eq!(record.run_id, Some(run.id), "older clients may name any run; what counts is whose files these are");
+        assert_eq!(record.run_id.as_ref(), Some(&run.id), "older clients may name any run; what counts is whose files these are");
+        let judged = registry.lineage(&id(2)).await.unwrap().run.unwrap();
+        assert_eq!(judged.id, run.id, "and that one is judged before a release");
     }
 
     async fn logged_models_and_other_versions_resolve_to_where_their_files_lie(db: Database) {
