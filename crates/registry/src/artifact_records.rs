@@ -3,7 +3,7 @@
 //! A record is a claim that `crosstie verify` holds the store to, so it must never be made of content that is not there.
 //! Hence a file's old record goes before the file is replaced or deleted, and its new one comes after it is stored: a
 //! crash between leaves a file without a record, which claims nothing. Two writers of one file at once cannot tell whose
-//! content stayed; both record its digest as unknown. This process knows of its own writers only.
+//! content stayed, so they leave none. This process knows of its own writers only.
 
 use std::{
     collections::HashMap,
@@ -29,8 +29,8 @@ pub struct ArtifactRecord {
 }
 
 impl Service {
-    /// Stores `content` at `path`, replacing what was there, and records its digest. When this fails or is dropped,
-    /// the file is as it was.
+    /// Stores `content` at `path`, replacing what was there, and records its digest. When storing fails or is dropped, the
+    /// file is as it was; when recording does, it is the new one without a record.
     ///
     /// # Errors
     /// The artifact store's and the database's.
@@ -42,7 +42,7 @@ impl Service {
             self.record_artifact(path, stored.size, Some(stored.digest)).await?;
         }
         if !writing.is_alone() {
-            self.record_artifact(path, stored.size, None).await?;
+            self.forget_artifact(path).await?;
         }
         Ok(stored)
     }

@@ -1,9 +1,9 @@
 //! Collecting what was deleted: rows of runs, logged models and experiments that nobody can want back, and their artifacts.
 //!
 //! What a version was made from stays, with its run; and nothing is collected while a release pins a version that the
-//! registry does not have, since then nobody can tell what its files are. Rows go first, in one transaction that also
-//! writes down which artifacts are to go; then those go, one place after the other. A process that is killed in between
-//! leaves files that nothing points at, which the next collection takes, and never a row whose files are gone.
+//! registry does not have, since then nobody can tell what its files are. Rows go first, some runs in one transaction that
+//! also writes down which artifacts are to go; then those go, one place after the other. A process that is killed in
+//! between leaves files that nothing points at, which the next collection takes, and never a row whose files are gone.
 
 use artifacts::{ArtifactPath, Store};
 use database::Transaction;
@@ -18,6 +18,9 @@ use crate::{
 use candidates::Candidates;
 
 mod candidates;
+
+/// Runs whose rows go in one transaction: others' writes wait that long.
+const RUNS_AT_ONCE: usize = 100;
 
 /// What to collect.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -79,28 +82,54 @@ impl Service {
     pub async fn collect(&self, collection: Collection) -> Result<Collected> {
         let pinned = self.pinned().await?;
         let age = collection.older_than.map_or(0, |age| age.as_micros() / 1_000);
-        let (before, store, dry_run) = (self.now() - age, self.artifacts.clone(), collection.dry_run);
-        let now = Timestamp::from_millis(self.now());
-        let plan = async move |tx: &mut Transaction| {
-            check_pins(tx, &pinned).await?;
-            let candidates = Candidates::find(tx, &collection, before).await?;
-            let (collected, places) = candidates.places(&store);
-            if !dry_run {
-                repo::gc::add_work(tx, &places, now).await?;
-                repo::gc::delete(tx, &candidates.runs(), &candidates.logged_models(), &candidates.experiments())
-                    .await?;
-            }
-            Ok::<_, Error>((collected, places))
+        let before = self.now() - age;
+        let (pins, wanted) = (pinned.clone(), collection.clone());
+        let find = async move |tx: &mut Transaction| {
+            check_pins(tx, &pins).await?;
+            Candidates::find(tx, &wanted, before).await
         };
-        if dry_run {
-            let (mut collected, places) = self.database.read(plan).await?;
+        let candidates = self.database.read(find).await?;
+        if collection.dry_run {
+            let (mut collected, places) = candidates.places(&self.artifacts);
             (collected.files, collected.bytes) = self.measure(&places).await?;
             collected.dry_run = true;
             return Ok(collected);
         }
-        let (mut collected, _) = self.database.write(plan).await?;
+        let mut collected = Collected::default();
+        for runs in candidates.runs().chunks(RUNS_AT_ONCE) {
+            let (pins, runs) = (pinned.clone(), runs.to_vec());
+            let some = self.take(pins, async move |tx| Candidates::still(tx, &runs).await).await?;
+            collected.runs.extend(some.runs);
+            collected.elsewhere.extend(some.elsewhere);
+        }
+        // Runs that were named are gone by now.
+        let rest = Collection { run_ids: collection.run_ids.as_ref().map(|_| Vec::new()), ..collection };
+        let rest = self.take(pinned, async move |tx| Candidates::find(tx, &rest, before).await).await?;
+        collected.runs.extend(rest.runs);
+        collected.elsewhere.extend(rest.elsewhere);
+        (collected.logged_models, collected.experiments) = (rest.logged_models, rest.experiments);
+        collected.kept = candidates.kept();
         (collected.files, collected.bytes) = self.finish_collections().await?;
         Ok(collected)
+    }
+
+    /// Deletes the rows of candidates and writes down which artifacts are to go, in one transaction.
+    async fn take<F>(&self, pinned: Vec<ModelVersion>, find: F) -> Result<Collected>
+    where
+        F: AsyncFn(&mut Transaction) -> Result<Candidates> + Send + 'static,
+    {
+        let (store, now) = (self.artifacts.clone(), Timestamp::from_millis(self.now()));
+        self.database
+            .write(async move |tx| {
+                check_pins(tx, &pinned).await?;
+                let candidates = find(tx).await?;
+                let (collected, places) = candidates.places(&store);
+                repo::gc::add_work(tx, &places, now).await?;
+                let (runs, models) = (candidates.runs(), candidates.logged_models());
+                repo::gc::delete(tx, &runs, &models, &candidates.experiments()).await?;
+                Ok(collected)
+            })
+            .await
     }
 
     /// Deletes the artifacts whose rows are gone.

@@ -4,13 +4,15 @@
 //! On SQLite nothing else makes sure of it, since MLflow's own server does not always switch foreign keys on; and nowhere
 //! does a database know whether a file is there. Nothing is changed.
 
-use artifacts::ArtifactPath;
-use database::params;
+use database::{Transaction, params};
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use types::{DigestHasher, ErrorKind};
 
 use crate::{ArtifactRecord, Service, error::Result, repo, sources, storage};
+
+/// Records read at a time.
+const AT_ONCE: i64 = 1_000;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +68,31 @@ impl Service {
             verified.references += 1;
         }
         self.verify_versions(&mut verified).await?;
-        for record in self.artifact_records(&ArtifactPath::root()).await? {
-            self.verify_file(&record, &mut verified).await?;
+        let mut last = String::new();
+        loop {
+            let after = last.clone();
+            let page = async move |tx: &mut Transaction| repo::artifact_records::after(tx, &after, AT_ONCE).await;
+            let page = self.database.read(page).await?;
+            let Some(end) = page.last() else { return Ok(verified) };
+            end.path.as_str().clone_into(&mut last);
+            for record in page {
+                self.verify_record(&record, &mut verified).await?;
+            }
         }
-        Ok(verified)
+    }
+
+    /// Holds a file to its record, unless it was written or deleted meanwhile.
+    async fn verify_record(&self, record: &ArtifactRecord, verified: &mut Verified) -> Result<()> {
+        let before = verified.problems.len();
+        self.verify_file(record, verified).await?;
+        if verified.problems.len() > before {
+            let path = record.path.clone();
+            let now = self.database.read(async move |tx| repo::artifact_records::get(tx, &path).await).await?;
+            if now.as_ref() != Some(record) {
+                verified.problems.truncate(before);
+            }
+        }
+        Ok(())
     }
 
     /// Every version's files are there; a version of a run or logged model that is gone is told of by its row.

@@ -62,6 +62,18 @@ impl Candidates {
         Ok(Self { runs, logged_models, experiments, kept })
     }
 
+    /// Those of `runs` that are deleted now, and that no version was made from.
+    pub(super) async fn still(tx: &mut Transaction, runs: &[String]) -> Result<Self> {
+        let needed = needed(repo::gc::sources(tx).await?);
+        let runs = unneeded("run", repo::gc::deleted_among(tx, runs).await?, &needed, &mut Vec::new());
+        Ok(Self { runs, ..Self::default() })
+    }
+
+    /// What is deleted and stays.
+    pub(super) fn kept(self) -> Vec<Kept> {
+        self.kept
+    }
+
     /// The answer so far, and the folders in the store that go.
     pub(super) fn places(&self, store: &Store) -> (Collected, Vec<String>) {
         let (mut places, mut elsewhere) = (BTreeSet::new(), Vec::new());

@@ -36,6 +36,12 @@ pub(crate) async fn below(tx: &mut Transaction, path: &ArtifactPath) -> Result<V
     tx.rows(&text, params).await?.iter().map(read).collect()
 }
 
+/// The first `limit` records whose path comes after `last`, by path.
+pub(crate) async fn after(tx: &mut Transaction, last: &str, limit: i64) -> Result<Vec<ArtifactRecord>> {
+    let select = "SELECT path, size, digest, recorded_at FROM crosstie_artifact WHERE path > $1 ORDER BY path LIMIT $2";
+    tx.rows(select, params![last, limit]).await?.iter().map(read).collect()
+}
+
 /// Deletes the record of the file at `path` alone.
 pub(crate) async fn forget_file(tx: &mut Transaction, path: &ArtifactPath) -> Result<()> {
     tx.execute("DELETE FROM crosstie_artifact WHERE path = $1", params![path.as_str()]).await?;

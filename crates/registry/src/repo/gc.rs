@@ -1,5 +1,7 @@
 //! What collecting reads and deletes, and `crosstie_gc_work`: artifacts that are to go.
 
+use std::collections::HashSet;
+
 use database::{Row, Transaction, params};
 use types::Timestamp;
 
@@ -84,6 +86,12 @@ pub(crate) async fn runs_of(tx: &mut Transaction, experiments: &[i64]) -> Result
     select_in(tx, &sql, experiments, "").await?.iter().map(decode).collect()
 }
 
+/// Those of `runs` that are deleted.
+pub(crate) async fn deleted_among(tx: &mut Transaction, runs: &[String]) -> Result<Vec<Deleted>> {
+    let sql = format!("{RUNS} lifecycle_stage = 'deleted' AND run_uuid");
+    select_in(tx, &sql, runs, "").await?.iter().map(decode).collect()
+}
+
 /// A run and its stage.
 pub(crate) async fn run(tx: &mut Transaction, id: &str) -> Result<Option<(LifecycleStage, Deleted)>> {
     one(tx, &format!("{RUNS} run_uuid = $1"), id).await
@@ -134,6 +142,7 @@ pub(crate) async fn experiments_in_use(
     logged_models: &[String],
 ) -> Result<Vec<(i64, &'static str)>> {
     let mut used = Vec::new();
+    let [runs, logged_models] = [runs, logged_models].map(|ids| ids.iter().map(String::as_str).collect::<HashSet<_>>());
     for (sql, going, because) in [
         ("SELECT experiment_id, run_uuid AS id FROM runs WHERE experiment_id", runs, "a run in it stays"),
         (
@@ -144,7 +153,7 @@ pub(crate) async fn experiments_in_use(
     ] {
         for row in select_in(tx, sql, experiments, "").await? {
             let id: String = row.get("id")?;
-            if !going.contains(&id) {
+            if !going.contains(id.as_str()) {
                 used.push((row.get("experiment_id")?, because));
             }
         }
