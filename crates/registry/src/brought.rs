@@ -43,7 +43,10 @@ impl Service {
     /// When it is not there, its files cannot be read or changed since they were brought, or a model of this name was
     /// registered here.
     pub async fn bring(&self, version: &ModelVersion) -> Result<()> {
-        let Some(origin) = self.origin() else { return Ok(()) };
+        let Some(elsewhere) = &self.elsewhere else { return Ok(()) };
+        // One at a time: another would take away what this one has copied, while that is read.
+        let _bringing = elsewhere.bringing.lock().await;
+        let origin = &*elsewhere.origin;
         let mut found = origin.version(version).await?;
         if found.version.status != READY {
             let status = &found.version.status;
@@ -236,8 +239,16 @@ async fn record_run(tx: &mut Transaction, found: &OriginRun, now: i64) -> Result
         }
     };
     let info = RunInfo { experiment_id, ..run.info.clone() };
-    if repo::runs::by_id(tx, &info.id).await?.is_none() {
-        repo::runs::insert(tx, &info).await?;
+    match repo::runs::by_id(tx, &info.id).await? {
+        None => repo::runs::insert(tx, &info).await?,
+        Some(known) if known.artifact_uri == info.artifact_uri => {}
+        Some(_) => {
+            return Err(Error::InvalidState(format!(
+                "this server's own database has a run {} that was logged here: give `--database` one of its own when \
+                 `--registry` names another registry",
+                info.id
+            )));
+        }
     }
     repo::runs::update(tx, &info).await?;
     repo::brought::forget_logged(tx, &info.id).await?;

@@ -65,6 +65,8 @@ pub(crate) struct Elsewhere {
     pub(crate) origin: Arc<dyn Origin>,
     clock: SharedClock,
     known: Arc<Mutex<Known>>,
+    /// Held while a version is brought.
+    pub(crate) bringing: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +78,7 @@ struct Known {
 
 impl Elsewhere {
     pub(crate) fn new(origin: Arc<dyn Origin>, clock: SharedClock) -> Self {
-        Self { origin, clock, known: Arc::default() }
+        Self { origin, clock, known: Arc::default(), bringing: Arc::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

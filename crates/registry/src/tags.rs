@@ -1,6 +1,6 @@
 //! Tags of runs; the one that holds the name keeps the run's name in step.
 
-use database::Transaction;
+use database::{Dialect, Transaction};
 use serde_json::Value as Json;
 
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
 
 /// The tag that lists the models which a run logged the old way.
 const LOGGED_MODELS_TAG: &str = "mlflow.log-model.history";
+/// Characters of it that MLflow's column holds where columns have widths.
+const LONGEST_HISTORY: usize = 8_000;
 
 impl Service {
     /// Sets a tag of a run.
@@ -75,7 +77,13 @@ impl Service {
                     history.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
                 history.push(model.clone());
                 let value = Json::Array(history).to_string();
-                let value = rules::checked_tag(LOGGED_MODELS_TAG, &value, "")?;
+                // Cut as other tags are, it could not be read any more.
+                if tx.dialect() == Dialect::Postgres && value.chars().count() > LONGEST_HISTORY {
+                    return Err(Error::invalid(format!(
+                        "run {run_id} has logged more models than its tag `{LOGGED_MODELS_TAG}` can name \
+                         ({LONGEST_HISTORY} characters): log the next in another run"
+                    )));
+                }
                 repo::runs::set_tags(tx, &run_id, &[KeyValue::new(LOGGED_MODELS_TAG, value)]).await
             })
             .await

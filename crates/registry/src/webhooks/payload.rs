@@ -46,8 +46,11 @@ mod tests {
     #[test]
     fn a_body_is_json_with_its_fields_as_they_were_said() {
         let event = Event::new(Entity::PromptTag, Action::Set).unwrap();
-        let body =
-            body(event, &data!({ "name": "a \"b\"", "key": Some("k"), "value": None::<&str> }), Timestamp::from_millis(0));
+        let body = body(
+            event,
+            &data!({ "name": "a \"b\"", "key": Some("k"), "value": None::<&str> }),
+            Timestamp::from_millis(0),
+        );
         assert!(body.ends_with(r#""data":{"name":"a \"b\"","key":"k","value":null}}"#), "{body}");
         let read: Json = serde_json::from_str(&body).unwrap();
         assert_eq!(read["entity"], "prompt_tag");
