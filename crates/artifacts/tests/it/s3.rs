@@ -129,6 +129,13 @@ async fn what_is_wrong_with_a_store_is_told_apart(server: &S3Server) {
     let away = server.config().with_s3("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let away = Store::open_with(&server.uri(""), &away).unwrap().check().await.unwrap_err();
     assert_eq!(away.kind(), ErrorKind::Unavailable);
+    let wrong = server.config().with_s3("AWS_SECRET_ACCESS_KEY", "another");
+    let wrong = Store::open_with(&server.uri(""), &wrong).unwrap();
+    for refused in [wrong.check().await.unwrap_err(), wrong.put_bytes(&path("a"), "x").await.unwrap_err()] {
+        let why = format!("{refused:?}");
+        assert!(why.contains("SignatureDoesNotMatch") && !why.contains("another"), "{why}");
+        assert!(!refused.kind().is_retryable(), "{why}");
+    }
     let shown = format!("{:?}", server.config());
     assert!(!shown.contains("a secret of the test"), "{shown}");
 }
