@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use types::{Digest, ModelVersion, Timestamp};
 
-use crate::{Author, Run, Service, error::Result, experiments, repo, runs, sources, versions};
+use crate::{Author, Run, Service, error::Result, experiments, made_by::made_by, repo, runs, sources, versions};
 
 pub use deployments::{Deployments, Downstream, Released, Serves, Unreleased};
 pub use evidence::EVIDENCE;
@@ -147,7 +147,7 @@ impl Service {
             .read(async move |tx| {
                 let found = versions::required(tx, id.model.as_str(), id.version).await?;
                 let author = repo::authors::of(tx, &found).await?;
-                let run = match versions::made_by(tx, &found).await? {
+                let run = match made_by(tx, &found).await? {
                     Some(run) => repo::runs::by_id(tx, &run).await?,
                     None => None,
                 };

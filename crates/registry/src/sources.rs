@@ -121,9 +121,10 @@ pub(crate) async fn resolve(
             let root = logged_model_root(tx, model).await?.ok_or_else(|| foreign(uri, "model_id"))?;
             check_within(uri, &source, Some(&root), "model_id")?;
         }
-        // Older clients name another run, or none. Whoever may register may read every run, so nothing is given away.
-        (Source::Run { .. }, None) => {}
-        (Source::Local | Source::Own, None) => {
+        // Older clients name another run, or none. Whoever may register may read every run, so nothing is given away; and
+        // what counts before a release is the run whose files they are.
+        (Source::Run { .. } | Source::Own, None) => {}
+        (Source::Local, None) => {
             let root = match named_run {
                 Some(run) => {
                     let found = repo::runs::by_id(tx, run).await?.ok_or_else(|| foreign(uri, "run_id"))?;
@@ -269,8 +270,14 @@ pub(crate) fn run_of(uri: &str) -> Option<String> {
     }
 }
 
+/// Ids of runs that a place in a store may be of: those among its parts, innermost first.
+pub(crate) fn runs_at(uri: &str) -> Vec<String> {
+    let is_id = |part: &&str| part.len() == 32 && part.bytes().all(|c| c.is_ascii_hexdigit());
+    uri.rsplit('/').filter(is_id).map(str::to_owned).collect()
+}
+
 /// Whether `uri` is `root` or below it, part by part, with `..` followed: only local paths may still have it here.
-fn is_within(uri: &str, root: &str) -> bool {
+pub(crate) fn is_within(uri: &str, root: &str) -> bool {
     let parts = |uri: &str| {
         let bare = uri.strip_prefix("file://").or_else(|| uri.strip_prefix("file:")).unwrap_or(uri);
         let mut parts: Vec<String> = Vec::new();

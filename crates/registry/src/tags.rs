@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::{
     KeyValue, RunInfo, Service,
     error::{Error, Result},
+    python_json::python_json,
     repo, rules,
     runs::{self, NAME_TAG},
 };
@@ -76,7 +77,7 @@ impl Service {
                 let mut history: Vec<Json> =
                     history.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
                 history.push(model.clone());
-                let value = Json::Array(history).to_string();
+                let value = python_json(&Json::Array(history));
                 // Cut as other tags are, it could not be read any more.
                 if tx.dialect() == Dialect::Postgres && value.chars().count() > LONGEST_HISTORY {
                     return Err(Error::invalid(format!(

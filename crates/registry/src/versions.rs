@@ -8,7 +8,11 @@ use types::{ModelVersion, Principal, Timestamp};
 use crate::{
     Author, KeyValue, Mutation, Service, Version,
     error::{Error, Result},
-    logged_models, models, repo, rules,
+    logged_models,
+    made_by::made_by,
+    models,
+    python_json::python_json,
+    repo, rules,
     sources::{self, Resolved},
     storage,
     webhooks::change::{self, Change},
@@ -240,22 +244,6 @@ impl Service {
     }
 }
 
-/// The run that made a version's files. Whoever registers may name another one; what the files come from is what counts.
-pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<Option<String>> {
-    let places = [version.storage_location.as_deref(), version.source.as_deref()];
-    let places: Vec<&str> = places.into_iter().flatten().filter(|uri| !uri.is_empty()).collect();
-    if let Some(run) = places.iter().find_map(|uri| sources::run_of(uri)) {
-        return Ok(Some(run));
-    }
-    let named = |run: Option<String>| run.filter(|run| !run.is_empty());
-    let model = match places.iter().find_map(|uri| sources::logged_model_at(uri)) {
-        Some(id) => repo::logged_models::by_id(tx, &id).await?,
-        None => None,
-    };
-    let made = model.and_then(|(model, _)| named(model.source_run_id));
-    Ok(made.or_else(|| named(version.run_id.clone())))
-}
-
 /// Prompts have placeholders for a source, everything else is checked.
 async fn resolve_source(tx: &mut Transaction, new: &NewVersion) -> Result<Resolved> {
     /// What MLflow's clients send as the source of a prompt.
@@ -282,7 +270,7 @@ async fn list_on_logged_model(tx: &mut Transaction, model_id: &str, version: &Ve
     let listed = model.tags.iter().find(|tag| tag.key == VERSIONS_TAG);
     let mut list: Vec<Json> = listed.and_then(|tag| serde_json::from_str(&tag.value).ok()).unwrap_or_default();
     list.push(json!({ "name": version.name, "version": version.version }));
-    let tag = KeyValue::new(VERSIONS_TAG, Json::Array(list).to_string());
+    let tag = KeyValue::new(VERSIONS_TAG, python_json(&Json::Array(list)));
     repo::logged_models::set_tags(tx, model_id, model.experiment_id, &[tag]).await
 }
 

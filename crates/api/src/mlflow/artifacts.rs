@@ -112,9 +112,9 @@ fn content_type(name: &str) -> &'static str {
             "txt" | "log" | "err" | "cfg" | "conf" | "ini" | "cnf" | "env" | "md" | "rst" | "csv" | "tsv" | "json"
             | "jsonl" | "yaml" | "yml" | "toml" | "xml" | "html" | "htm" | "css" | "js" | "ts" | "py" | "r" | "sql"
             | "sh" | "out" | "properties",
-        ) => "text/plain; charset=utf-8",
+        ) => "text/plain",
         _ => match name {
-            "MLmodel" | "MLproject" => "text/plain; charset=utf-8",
+            "MLmodel" | "MLproject" | "mlproject" => "text/plain",
             _ => "application/octet-stream",
         },
     }

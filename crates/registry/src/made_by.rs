@@ -1,0 +1,34 @@
+//! Which run made a version's files. Whoever registers may name another one; what the files come from is what counts.
+
+use database::Transaction;
+
+use crate::{Version, error::Result, repo, sources, storage};
+
+/// The run that made a version's files; `None` if nobody can tell.
+pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<Option<String>> {
+    let places = [version.storage_location.as_deref(), version.source.as_deref()];
+    let places: Vec<&str> = places.into_iter().flatten().filter(|uri| !uri.is_empty()).collect();
+    if let Some(run) = places.iter().find_map(|uri| sources::run_of(uri)) {
+        return Ok(Some(run));
+    }
+    let named = |run: Option<String>| run.filter(|run| !run.is_empty());
+    let model = match places.iter().find_map(|uri| sources::logged_model_at(uri)) {
+        Some(id) => repo::logged_models::by_id(tx, &id).await?,
+        None => None,
+    };
+    if let Some(run) = model.and_then(|(model, _)| named(model.source_run_id)) {
+        return Ok(Some(run));
+    }
+    let named = named(version.run_id.clone());
+    let Some(own) = places.iter().find(|uri| storage::own_path(uri).is_ok_and(|path| path.is_some())) else {
+        return Ok(named);
+    };
+    // Among the files of this server's runs.
+    for run in sources::runs_at(own).into_iter().chain(named) {
+        let found = repo::runs::by_id(tx, &run).await?;
+        if found.is_some_and(|found| sources::is_within(own, &found.artifact_uri)) {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
