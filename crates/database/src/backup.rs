@@ -12,7 +12,6 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use crate::{Database, Dialect, Error, Result, database::Engine, uri::Uri};
@@ -89,9 +88,4 @@ fn sync(path: &Path) -> Result<()> {
         File::open(folder)?.sync_all()
     };
     synced().map_err(io_error(path))
-}
-
-fn open_error(path: &Path) -> impl Fn(sqlx::Error) -> Error + use<> {
-    let path: PathBuf = path.to_owned();
-    move |source| Error::Open { path: path.clone(), source: Arc::new(source) }
 }

@@ -67,7 +67,7 @@ impl Database {
                     sqlite::look(&path, look).await?;
                     found.await?;
                 }
-                let (engine, threads) = sqlite::Engine::open(&path).await?;
+                let (engine, threads) = sqlite::Engine::open(&path)?;
                 (Engine::Sqlite(engine), threads)
             }
             Uri::Postgres(uri) => {

@@ -3,13 +3,12 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, SqliteConnection,
-    postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
-};
+use rusqlite::{Connection as Sqlite, OpenFlags};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
 use crate::{
     Error, Result,
+    error::Driver,
     uri::{Uri, without_password},
 };
 
@@ -22,7 +21,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// When the database cannot be read.
 pub async fn owned(uri: &str) -> Result<Vec<String>> {
     let found = match Uri::parse(uri)? {
-        Uri::Sqlite(path) => sqlite_owned(&mut sqlite(&path, true).await?).await,
+        Uri::Sqlite(path) => on_thread(move || sqlite_owned(&sqlite(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)).await,
         Uri::Postgres(uri) => postgres_owned(&mut postgres(&uri).await?).await,
     };
     Ok(found?.into_iter().map(|(kind, name)| format!("{kind} {name}")).collect())
@@ -34,47 +33,58 @@ pub async fn owned(uri: &str) -> Result<Vec<String>> {
 /// [`Error::InUse`] when another process has the database open as Crosstie; when the database fails.
 pub async fn detach(uri: &str) -> Result<Vec<String>> {
     let dropped = match Uri::parse(uri)? {
-        Uri::Sqlite(path) => detach_sqlite(&path).await?,
+        Uri::Sqlite(path) => on_thread(move || detach_sqlite(&path)).await?,
         Uri::Postgres(uri) => detach_postgres(&uri).await?,
     };
     Ok(dropped.into_iter().map(|(kind, name)| format!("{kind} {name}")).collect())
 }
 
-async fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection> {
-    let failed = |source| Error::Open { path: path.to_owned(), source: Arc::new(source) };
-    let options = SqliteConnectOptions::new().filename(path).read_only(read_only).busy_timeout(BUSY);
-    options.foreign_keys(false).connect().await.map_err(failed)
+/// Runs what waits for the disk or for another program where that holds up nobody.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Closed))
 }
 
-async fn sqlite_owned(connection: &mut SqliteConnection) -> Result<Vec<(String, String)>> {
+fn sqlite(path: &Path, access: OpenFlags) -> Result<Sqlite> {
+    let open = || -> Result<Sqlite, rusqlite::Error> {
+        let connection = Sqlite::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "foreign_keys", "OFF")?;
+        Ok(connection)
+    };
+    open().map_err(|source| Error::Open { path: path.to_owned(), source: Arc::new(source.into()) })
+}
+
+fn sqlite_owned(connection: &Sqlite) -> Result<Vec<(String, String)>> {
     // What hangs on a table of ours goes with it, but is named all the same; tables last.
     let sql = "SELECT type, name FROM sqlite_master WHERE name LIKE 'crosstie\\_%' ESCAPE '\\' ORDER BY type, name";
-    let rows = sqlx::query(sql).fetch_all(connection).await.map_err(|source| Error::of_statement(sql, source))?;
-    rows.iter().map(|row| Ok((text(row.try_get(0))?, text(row.try_get(1))?))).collect()
+    let find = || -> Result<Vec<(String, String)>, rusqlite::Error> {
+        connection.prepare(sql)?.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    find().map_err(failed(sql))
 }
 
-async fn detach_sqlite(path: &Path) -> Result<Vec<(String, String)>> {
-    let mut connection = sqlite(path, false).await?;
+fn detach_sqlite(path: &Path) -> Result<Vec<(String, String)>> {
+    let connection = sqlite(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let in_use = || Error::InUse { what: path.display().to_string() };
     // Only who is alone can leave write-ahead logging, so this also says whether anybody else is there.
-    let mode = "PRAGMA journal_mode = DELETE";
-    let answer = sqlx::query(mode).fetch_one(&mut connection).await.map_err(|_| in_use())?;
-    if text(answer.try_get(0))? != "delete" {
+    let answer = connection.query_row("PRAGMA journal_mode = DELETE", (), |row| row.get::<_, String>(0));
+    if answer.map_err(|_| in_use())? != "delete" {
         return Err(in_use());
     }
-    let failed = |sql: &str| {
-        let sql = sql.to_owned();
-        move |source| Error::of_statement(&sql, source)
-    };
-    sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await.map_err(|_| in_use())?;
-    let owned = sqlite_owned(&mut connection).await?;
+    connection.execute_batch("BEGIN EXCLUSIVE").map_err(|_| in_use())?;
+    let owned = sqlite_owned(&connection)?;
     for (kind, name) in &owned {
         let sql = format!("DROP {kind} IF EXISTS {name}");
-        sqlx::query(AssertSqlSafe(sql.as_str())).execute(&mut connection).await.map_err(failed(&sql))?;
+        connection.execute_batch(&sql).map_err(failed(&sql))?;
     }
-    sqlx::query("COMMIT").execute(&mut connection).await.map_err(failed("COMMIT"))?;
-    connection.close().await.map_err(failed("closing the database"))?;
+    connection.execute_batch("COMMIT").map_err(failed("COMMIT"))?;
+    connection.close().map_err(|(_, source)| Error::of_statement("closing the database", source))?;
     Ok(owned)
+}
+
+fn failed<E: Into<Driver>>(sql: &str) -> impl FnOnce(E) -> Error + use<E> {
+    let sql = sql.to_owned();
+    move |source| Error::of_statement(&sql, source)
 }
 
 async fn postgres(uri: &str) -> Result<PgConnection> {
@@ -95,10 +105,6 @@ async fn postgres_owned(connection: &mut PgConnection) -> Result<Vec<(String, St
 
 async fn detach_postgres(uri: &str) -> Result<Vec<(String, String)>> {
     let mut connection = postgres(uri).await?;
-    let failed = |sql: &str| {
-        let sql = sql.to_owned();
-        move |source| Error::of_statement(&sql, source)
-    };
     let mut tx = connection.begin().await.map_err(failed("BEGIN"))?;
     let owned = postgres_owned(&mut tx).await?;
     let others = "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_stat_activity

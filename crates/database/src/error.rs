@@ -4,6 +4,20 @@ use std::{path::PathBuf, sync::Arc};
 
 use types::ErrorKind;
 
+/// What a driver says.
+#[derive(Debug, thiserror::Error)]
+pub enum Driver {
+    /// SQLite's.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// Postgres's.
+    #[error(transparent)]
+    Postgres(#[from] sqlx::Error),
+    /// The operating system's.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+}
+
 /// A failure of the database or of its use. Cheap to clone, since one failed commit is many callers' error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -22,28 +36,28 @@ pub enum Error {
         path: PathBuf,
         /// What SQLite says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// The database cannot be reached, or is shutting down.
     #[error("the database is not available")]
     Unavailable {
         /// What the driver says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// The server does not let us in: wrong user, password or database.
     #[error("the database server refuses the connection")]
     Refused {
         /// What the server says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// The connection broke during the commit.
     #[error("the connection to the database broke during a commit: whether it was made is not known")]
     CommitUnknown {
         /// What the driver says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// This process has closed the database, or its thread died.
     #[error("the database is closed")]
@@ -55,28 +69,28 @@ pub enum Error {
         constraint: Constraint,
         /// What the database says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// A value that its column cannot hold: too long, out of range, text with a NUL.
     #[error("a value does not fit its column")]
     Data {
         /// What the database says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// Other transactions were in the way, attempt after attempt.
     #[error("other transactions were in the way")]
     Contention {
         /// What the database said last.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// No space left, or another limit of the database's machine was reached.
     #[error("the database has no space left, so nothing was written: make room on its disk, and try again")]
     Full {
         /// What the database says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// A defect in a statement, or a failing machine.
     #[error("a statement failed: {sql}")]
@@ -85,7 +99,7 @@ pub enum Error {
         sql: String,
         /// What the database says.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<Driver>,
     },
     /// A statement with another number of parameters than placeholders: a defect.
     #[error("a statement has {expected} placeholders and was given {given} parameters: {sql}")]
@@ -228,12 +242,13 @@ impl Error {
     }
 
     /// The cause when the database cannot be reached.
-    pub(crate) fn unavailable(&self) -> Option<Arc<sqlx::Error>> {
+    pub(crate) fn unavailable(&self) -> Option<Arc<Driver>> {
         if let Self::Unavailable { source } = self { Some(Arc::clone(source)) } else { None }
     }
 
     /// Classifies what the driver says of `sql`.
-    pub(crate) fn of_statement(sql: &str, source: sqlx::Error) -> Self {
+    pub(crate) fn of_statement(sql: &str, source: impl Into<Driver>) -> Self {
+        let source = source.into();
         let class = classify(&source);
         let source = Arc::new(source);
         match class {
@@ -247,8 +262,9 @@ impl Error {
     }
 
     /// Classifies what the driver says of a connection attempt.
-    pub(crate) fn of_connection(source: sqlx::Error) -> Self {
-        if matches!(source, sqlx::Error::PoolClosed) {
+    pub(crate) fn of_connection(source: impl Into<Driver>) -> Self {
+        let source = source.into();
+        if matches!(source, Driver::Postgres(sqlx::Error::PoolClosed)) {
             return Self::Closed;
         }
         match classify(&source) {
@@ -269,14 +285,20 @@ enum Class {
     Other,
 }
 
-fn classify(error: &sqlx::Error) -> Class {
+fn classify(error: &Driver) -> Class {
+    match error {
+        Driver::Sqlite(error) => {
+            error.sqlite_error().map_or(Class::Other, |error| classify_sqlite(error.extended_code))
+        }
+        Driver::Postgres(error) => classify_sqlx(error),
+        Driver::System(_) => Class::Unavailable,
+    }
+}
+
+fn classify_sqlx(error: &sqlx::Error) -> Class {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
     if let Some(error) = error.as_database_error() {
-        let code = error.code().unwrap_or_default();
-        return match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-            Some(_) => classify_postgres(&code),
-            None => classify_sqlite(code.parse().unwrap_or(0)),
-        };
+        return classify_postgres(&error.code().unwrap_or_default());
     }
     let away = matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed);
     if away { Class::Unavailable } else { Class::Other }
@@ -286,7 +308,8 @@ fn classify(error: &sqlx::Error) -> Class {
 const IDLE: &str = "25P03";
 
 /// Whether the server said that it ended the transaction: nothing of it was committed.
-pub(crate) fn was_ended(error: &sqlx::Error) -> bool {
+pub(crate) fn was_ended(error: &Driver) -> bool {
+    let Driver::Postgres(error) = error else { return false };
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == IDLE)
 }
 

@@ -49,7 +49,7 @@ mod work;
 
 pub use database::{Database, Dialect};
 pub use detach::{detach, owned};
-pub use error::{Constraint, Error};
+pub use error::{Constraint, Driver, Error};
 pub use leader::Leader;
 pub use lease::Lease;
 pub use migration::Migration;

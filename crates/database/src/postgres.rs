@@ -17,8 +17,9 @@ use tokio::sync::Mutex;
 
 use crate::{
     Cell, Constraint, Error, Parameter, ParameterType, Result, Transaction,
-    error::was_ended,
+    error::{Driver, was_ended},
     lane::{Ended, Lane},
+    row::Columns,
     transaction::Connection,
     uri::without_password,
     work::Work,
@@ -83,7 +84,7 @@ impl Engine {
             .statement_cache_capacity(STATEMENTS)
             .options([("idle_in_transaction_session_timeout", IDLE)])
             .disable_statement_logging();
-        let (lane, ended) = Lane::start("postgres").map_err(|error| Error::of_connection(error.into()))?;
+        let (lane, ended) = Lane::start("postgres").map_err(Error::of_connection)?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECT)
@@ -217,11 +218,11 @@ fn again_if_away(error: Error) -> Attempt {
 }
 
 /// What `statement` is answered, or that nothing came in time.
-async fn answered<T>(
-    within: Duration,
-    statement: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")).into());
+async fn answered<T>(within: Duration, statement: impl Future<Output = Result<T, Driver>>) -> Result<T, Driver> {
+    let late = |_| {
+        let late = io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}"));
+        Err(sqlx::Error::Io(late).into())
+    };
     tokio::time::timeout(within, statement).await.unwrap_or_else(late)
 }
 
@@ -234,7 +235,9 @@ pub(crate) async fn statement<T>(sql: &str, statement: impl Future<Output = Resu
 /// Whether nothing came in time.
 fn is_late(error: &Error) -> bool {
     let source = error.unavailable();
-    source.is_some_and(|source| matches!(&*source, sqlx::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut))
+    source.is_some_and(
+        |source| matches!(&*source, Driver::Postgres(sqlx::Error::Io(io)) if io.kind() == io::ErrorKind::TimedOut),
+    )
 }
 
 /// Closes the connection instead of giving it back with a transaction open.
@@ -279,23 +282,25 @@ pub(crate) fn query(sql: &str, parameters: Vec<Parameter>) -> Query<'static, sql
     query
 }
 
-/// The values of a row.
-pub(crate) fn decode(row: &PgRow) -> Result<Vec<Cell>> {
-    (0..row.len()).map(|index| decode_cell(row, index)).collect()
+/// The names of a row's columns.
+pub(crate) fn columns(row: &PgRow) -> Columns {
+    row.columns().iter().map(|column| sqlx::Column::name(column).to_owned()).collect()
 }
 
-fn decode_cell(row: &PgRow, index: usize) -> Result<Cell> {
+/// One value of a row.
+pub(crate) fn decode(row: &PgRow, index: usize) -> Result<Cell> {
     let value = row.try_get_raw(index).map_err(|source| Error::of_statement("reading a column", source))?;
     if value.is_null() {
         return Ok(Cell::Null);
     }
-    let declared = value.type_info().name().to_owned();
+    let type_info = value.type_info();
+    let declared = type_info.name();
     let failed = |found: String| Error::Column {
         column: sqlx::Column::name(row.column(index)).to_owned(),
         expected: "a type that SQLite has too (CAST it)",
         found,
     };
-    let cell = match declared.as_str() {
+    let cell = match declared {
         "BOOL" => row.try_get_unchecked::<bool, _>(index).map(Cell::Bool),
         "INT2" | "INT4" | "INT8" => row.try_get_unchecked::<i64, _>(index).map(Cell::Int),
         "FLOAT4" => row.try_get_unchecked::<f32, _>(index).map(|value| Cell::Float(f64::from(value))),
@@ -304,7 +309,7 @@ fn decode_cell(row: &PgRow, index: usize) -> Result<Cell> {
             row.try_get_unchecked::<String, _>(index).map(Cell::Text)
         }
         "BYTEA" => row.try_get_unchecked::<Vec<u8>, _>(index).map(Cell::Bytes),
-        _ => return Err(failed(declared)),
+        _ => return Err(failed(declared.to_owned())),
     };
     cell.map_err(|error| failed(error.to_string()))
 }

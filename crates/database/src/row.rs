@@ -26,16 +26,34 @@ pub enum Cell {
     Bytes(Vec<u8>),
 }
 
+/// The names of an answer's columns, shared by its rows.
+pub(crate) type Columns = Arc<[String]>;
+
 /// One row of an answer.
 #[derive(Debug, Clone)]
 pub struct Row {
-    columns: Arc<[String]>,
+    columns: Columns,
     cells: Vec<Cell>,
 }
 
 impl Row {
-    pub(crate) fn new(columns: Arc<[String]>, cells: Vec<Cell>) -> Self {
+    pub(crate) fn new(columns: Columns, cells: Vec<Cell>) -> Self {
         Self { columns, cells }
+    }
+
+    /// Takes the values of another row of the same columns.
+    pub(crate) fn refill(&mut self, cell: impl Fn(usize) -> Result<Cell>) -> Result<()> {
+        self.cells.clear();
+        self.cells.reserve_exact(self.columns.len());
+        for index in 0..self.columns.len() {
+            self.cells.push(cell(index)?);
+        }
+        Ok(())
+    }
+
+    /// Moves the values out.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { columns: Arc::clone(&self.columns), cells: std::mem::take(&mut self.cells) }
     }
 
     /// The value of a column, as written in the `SELECT` (lower case).

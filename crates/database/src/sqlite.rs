@@ -1,12 +1,20 @@
 //! SQLite: one writer that commits in groups, and readers beside it.
 //!
-//! SQLite has one writer at a time, and a commit costs a sync of the disk. So one task owns the one connection that writes.
-//! It takes whatever closures wait, runs them one after the other in one `BEGIN IMMEDIATE` transaction, each in a
+//! SQLite has one writer at a time, and a commit costs a sync of the disk. So one thread owns the one connection that
+//! writes. It takes whatever closures wait, runs them one after the other in one `BEGIN IMMEDIATE` transaction, each in a
 //! savepoint of its own, commits once, and only then answers them. A closure that fails or panics is rolled back to its
 //! savepoint and costs the others nothing. Nobody's work is acknowledged before the commit that holds it.
 //!
 //! Write-ahead logging with `synchronous=FULL` makes each commit durable when it returns, and lets readers read the last
 //! commit meanwhile. Nothing here keeps a second process out of the file; `crosstie` does, with its lock file.
+//!
+//! Statements are called where the closure runs, on the thread that owns the connection: between two of them no other
+//! thread is woken. That is why this is not the driver that Postgres has
+//! ([ADR 16](../../../docs/adr/0016-sqlite-without-a-driver-thread.md)).
+
+mod look;
+mod reader;
+mod statement;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,34 +22,38 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite, SqlitePool, TypeInfo as _, ValueRef as _,
-    query::Query,
-    sqlite::{
-        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
+use futures::FutureExt as _;
+use rusqlite::{Connection as Sqlite, OpenFlags};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
 };
-use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Cell, Error, Parameter, ParameterType, Result, Transaction,
-    lane::{Ended, Lane, QUEUE, spawn_thread},
+    Error, Result, Transaction,
+    error::Driver,
+    lane::{Ended, QUEUE, spawn_thread},
     transaction::Connection,
     work::Work,
 };
+use reader::Readers;
+
+pub(crate) use look::look;
+pub(crate) use statement::{batch, each, execute, execute_each};
 
 /// How many closures one commit may hold: enough that the sync costs each little, few enough that the first does not wait
 /// long for the last.
 const GROUP: usize = 256;
 
-/// How many reads run at once.
-const READERS: u32 = 4;
-
 /// How long to wait for another program that holds the file, such as a backup.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
-/// How long a read waits for its turn.
-const READ_TURN: Duration = Duration::from_secs(30);
+/// Pages of the write-ahead log after which a commit also folds it into the file: 32 MiB. Batches change a few hundred pages
+/// each; with SQLite's own thousand pages every few of them would wait for that.
+const LOG_PAGES: i64 = 8_000;
+
+/// What the writer keeps of the file in memory: the inner pages of the indexes into which every row goes.
+const CACHE_KIB: i64 = 32 * 1_024;
 
 /// Prepared statements kept per connection: more than the house has.
 const STATEMENTS: usize = 512;
@@ -50,8 +62,7 @@ const STATEMENTS: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Engine {
     writer: mpsc::Sender<Message>,
-    lane: Lane,
-    readers: SqlitePool,
+    readers: Readers,
     path: PathBuf,
 }
 
@@ -70,36 +81,19 @@ impl std::fmt::Debug for Message {
 }
 
 impl Engine {
-    pub(crate) async fn open(path: &Path) -> Result<(Self, Vec<(&'static str, Ended)>)> {
-        let failed = |source| Error::Open { path: path.to_owned(), source: Arc::new(source) };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .statement_cache_capacity(STATEMENTS)
-            .disable_statement_logging();
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<(&'static str, Ended)>)> {
+        let failed = |source: Driver| Error::Open { path: path.to_owned(), source: Arc::new(source) };
         // The writer first: it makes the file and turns on write-ahead logging.
-        let connection = options.clone().create_if_missing(true).connect().await.map_err(failed)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(READ_TURN)
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
-        let started = |source: std::io::Error| failed(source.into());
+        let connection = open_writer(path).map_err(|error| failed(error.into()))?;
         let (writer, queue) = mpsc::channel(QUEUE);
         let writing = spawn_thread("sqlite-writer", move || {
-            Box::pin(write_groups(queue, Transaction::new(Connection::SqliteWriter(Box::new(connection)))))
+            Box::pin(write_groups(queue, Transaction::new(Connection::Sqlite(Box::new(connection)))))
         })
-        .map_err(started)?;
-        let (lane, reading) = Lane::start("sqlite-reader").map_err(started)?;
-        Ok((
-            Self { writer, lane, readers, path: path.to_owned() },
-            vec![("sqlite writer", writing), ("sqlite reader", reading)],
-        ))
+        .map_err(|error| failed(error.into()))?;
+        let (readers, reading) = Readers::start(path).map_err(|error| failed(error.into()))?;
+        let mut threads = vec![("sqlite writer", writing)];
+        threads.extend(reading.into_iter().map(|ended| ("sqlite reader", ended)));
+        Ok((Self { writer, readers, path: path.to_owned() }, threads))
     }
 
     /// The file.
@@ -112,8 +106,7 @@ impl Engine {
     }
 
     pub(crate) async fn read(&self, work: Box<dyn Work>) -> Result<()> {
-        let readers = self.readers.clone();
-        self.lane.run(move || Box::pin(read(readers, work))).await
+        self.readers.read(work).await
     }
 
     /// Waits for what was asked before, then closes the file, which folds the write-ahead log into it.
@@ -127,175 +120,162 @@ impl Engine {
     }
 }
 
-/// Runs `work` on the file as it is, changing nothing: not its journal mode, not even by recovering what another program
-/// left, unless it cannot be read without.
-pub(crate) async fn look(path: &Path, work: Box<dyn Work>) -> Result<()> {
-    let failed = |source: std::io::Error| Error::Open { path: path.to_owned(), source: Arc::new(source.into()) };
-    let (lane, _ended) = Lane::start("sqlite-look").map_err(failed)?;
-    let path = path.to_owned();
-    lane.run(move || Box::pin(look_and_answer(path, work))).await
-}
-
-async fn look_and_answer(path: PathBuf, mut work: Box<dyn Work>) {
-    let options = SqliteConnectOptions::new().filename(&path).busy_timeout(BUSY).disable_statement_logging();
-    let looked = match try_look(&options.clone().read_only(true), &mut work).await {
-        // A journal that a killed program left: without it the file is not what was committed last.
-        Err(_) => try_look(&options.pragma("query_only", "ON"), &mut work).await,
-        Ok(()) => Ok(()),
-    };
-    if let Err(source) = looked {
-        work.fail(Error::Open { path, source: Arc::new(source) });
-    }
-    work.answer();
-}
-
-async fn try_look(options: &SqliteConnectOptions, work: &mut Box<dyn Work>) -> Result<(), sqlx::Error> {
-    let mut connection = options.connect().await?;
-    sqlx::query("SELECT COUNT(*) FROM sqlite_master").execute(&mut connection).await?;
-    let mut tx = Transaction::new(Connection::SqliteWriter(Box::new(connection)));
-    tx.control("BEGIN").await?;
-    work.attempt(&mut tx).await;
-    tx.control("ROLLBACK").await?;
-    close_connection(tx.into_connection()).await;
-    Ok(())
+fn open_writer(path: &Path) -> Result<Sqlite, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Sqlite::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
 }
 
 /// The writer: group after group, until the last handle is dropped.
 async fn write_groups(mut queue: mpsc::Receiver<Message>, mut tx: Transaction) {
-    let mut waiting = Vec::with_capacity(GROUP);
-    while queue.recv_many(&mut waiting, GROUP).await > 0 {
-        let mut group = Vec::with_capacity(waiting.len());
-        let mut close = None;
-        for message in waiting.drain(..) {
-            match message {
-                Message::Work(work) if close.is_some() || work.is_abandoned() => drop(work),
-                Message::Work(work) => group.push(work),
-                Message::Close(reply) => close = Some(reply),
-            }
-        }
-        if !group.is_empty() {
-            write_group(group, &mut tx).await;
-        }
-        if let Some(reply) = close {
-            close_connection(tx.into_connection()).await;
-            let _ = reply.send(());
-            return;
-        }
+    let mut pace = Pace::default();
+    let mut close = None;
+    while close.is_none() {
+        let Some(work) = next(&mut queue, &mut close).await else { break };
+        write_group(work, &mut queue, &mut close, &mut pace, &mut tx).await;
     }
-    close_connection(tx.into_connection()).await;
+    close_connection(tx.into_connection());
+    if let Some(reply) = close {
+        let _: Result<(), ()> = reply.send(());
+    }
 }
 
-async fn close_connection(connection: Connection) {
-    if let Connection::SqliteWriter(connection) = connection
-        && let Err(error) = connection.close().await
+/// The next work that somebody still waits for; `None` when there will be no more.
+async fn next(queue: &mut mpsc::Receiver<Message>, close: &mut Option<oneshot::Sender<()>>) -> Option<Box<dyn Work>> {
+    while let Some(message) = queue.recv().await {
+        match message {
+            Message::Work(work) if work.is_abandoned() => drop(work),
+            Message::Work(work) => return Some(work),
+            Message::Close(reply) => {
+                *close = Some(reply);
+                return None;
+            }
+        }
+    }
+    None
+}
+
+fn close_connection(connection: Connection) {
+    if let Connection::Sqlite(connection) = connection
+        && let Err((_, error)) = connection.close()
     {
         tracing::warn!(%error, "closing the database failed");
     }
 }
 
-/// Runs `group` in one transaction and answers all of it after the commit. If it cannot be committed, each closure is run
-/// again in a transaction of its own, so that only the one at fault fails (by a deferred constraint, say, or by filling
-/// the disk).
-async fn write_group(mut group: Vec<Box<dyn Work>>, tx: &mut Transaction) {
-    if let Err(error) = try_group(&mut group, tx).await {
-        // Fails when SQLite has rolled back by itself, as it does when the disk is full.
-        drop(tx.control("ROLLBACK").await);
-        if let [only] = group.as_mut_slice() {
-            only.fail(error);
-        } else {
-            tracing::warn!(%error, closures = group.len(), "a group could not be committed, running each alone");
-            for work in group {
-                Box::pin(write_group(vec![work], tx)).await;
+/// How closures come, as the last group showed.
+#[derive(Debug, Default)]
+struct Pace {
+    /// How many closures it had.
+    group: usize,
+    /// Whether its commit took so long that waiting for a closure that is on its way is cheaper than another commit.
+    slow: bool,
+}
+
+impl Pace {
+    /// Clients that were answered together send their next calls one after the other, within this; it is also what a
+    /// commit must have taken to be worth waiting for.
+    const GATHERING: Duration = Duration::from_millis(1);
+}
+
+/// Runs `first` and whatever waits or comes meanwhile in one transaction, and answers all of it after the commit. If it
+/// cannot be committed, each closure is run again in a transaction of its own, so that only the one at fault fails (by a
+/// deferred constraint, say, or by filling the disk).
+async fn write_group(
+    first: Box<dyn Work>,
+    queue: &mut mpsc::Receiver<Message>,
+    close: &mut Option<oneshot::Sender<()>>,
+    pace: &mut Pace,
+    tx: &mut Transaction,
+) {
+    let mut group = vec![first];
+    match gather(&mut group, queue, close, pace, tx).await {
+        Ok(()) => answer(group),
+        Err(error) => {
+            roll_back(tx).await;
+            if group.len() > 1 {
+                tracing::warn!(%error, closures = group.len(), "a group could not be committed, running each alone");
             }
-            return;
+            let again = group.len() > 1;
+            for mut work in group {
+                if !again {
+                    work.fail(error.clone());
+                } else if let Err(error) = alone(&mut work, tx).await {
+                    roll_back(tx).await;
+                    work.fail(error);
+                }
+                work.answer();
+            }
         }
     }
+}
+
+fn answer(group: Vec<Box<dyn Work>>) {
     for work in group {
         work.answer();
     }
 }
 
-async fn try_group(group: &mut [Box<dyn Work>], tx: &mut Transaction) -> Result<()> {
+/// Fails when SQLite has rolled back by itself, as it does when the disk is full.
+async fn roll_back(tx: &mut Transaction) {
+    drop(tx.control("ROLLBACK").await);
+}
+
+/// Runs the group's first closure, adds to the group and runs what comes until nothing does, and commits.
+async fn gather(
+    group: &mut Vec<Box<dyn Work>>,
+    queue: &mut mpsc::Receiver<Message>,
+    close: &mut Option<oneshot::Sender<()>>,
+    pace: &mut Pace,
+    tx: &mut Transaction,
+) -> Result<()> {
     control(tx, "BEGIN IMMEDIATE").await?;
-    for work in group {
-        control(tx, "SAVEPOINT closure").await?;
-        tx.clear();
-        if !work.attempt(tx).await {
-            // When there is no savepoint any more, SQLite has rolled back everything because of what failed.
-            let rolled_back = control(tx, "ROLLBACK TO closure").await;
-            rolled_back.map_err(|error| tx.failure().cloned().unwrap_or(error))?;
+    let mut done = 0;
+    while let Some(work) = group.get_mut(done) {
+        attempt(work, tx).await?;
+        done += 1;
+        if done == GROUP || close.is_some() {
+            break;
         }
-        control(tx, "RELEASE closure").await?;
+        let more = if pace.slow && done < pace.group {
+            tokio::time::timeout(Pace::GATHERING, next(queue, close)).await.ok().flatten()
+        } else {
+            next(queue, close).now_or_never().flatten()
+        };
+        group.extend(more);
     }
+    let began = Instant::now();
+    control(tx, "COMMIT").await?;
+    *pace = Pace { group: done, slow: began.elapsed() >= Pace::GATHERING };
+    Ok(())
+}
+
+/// Runs one closure in a transaction of its own.
+async fn alone(work: &mut Box<dyn Work>, tx: &mut Transaction) -> Result<()> {
+    control(tx, "BEGIN IMMEDIATE").await?;
+    attempt(work, tx).await?;
     control(tx, "COMMIT").await
+}
+
+/// Runs one closure in a savepoint of its own. An error is the whole transaction's.
+async fn attempt(work: &mut Box<dyn Work>, tx: &mut Transaction) -> Result<()> {
+    control(tx, "SAVEPOINT closure").await?;
+    tx.clear();
+    if !work.attempt(tx).await {
+        // When there is no savepoint any more, SQLite has rolled back everything because of what failed.
+        let rolled_back = control(tx, "ROLLBACK TO closure").await;
+        rolled_back.map_err(|error| tx.failure().cloned().unwrap_or(error))?;
+    }
+    control(tx, "RELEASE closure").await
 }
 
 async fn control(tx: &mut Transaction, sql: &'static str) -> Result<()> {
     tx.control(sql).await.map_err(|source| Error::of_statement(sql, source))
-}
-
-/// Runs a closure on a snapshot of the last commit.
-async fn read(readers: SqlitePool, mut work: Box<dyn Work>) {
-    if work.is_abandoned() {
-        return;
-    }
-    if let Err(error) = try_read(&readers, &mut work).await {
-        work.fail(error);
-    }
-    work.answer();
-}
-
-async fn try_read(readers: &SqlitePool, work: &mut Box<dyn Work>) -> Result<()> {
-    let connection = readers.acquire().await.map_err(Error::of_connection)?;
-    let mut tx = Transaction::new(Connection::SqliteReader(connection));
-    control(&mut tx, "BEGIN").await?;
-    work.attempt(&mut tx).await;
-    // There is nothing to keep.
-    control(&mut tx, "ROLLBACK").await
-}
-
-/// A statement with its parameters.
-pub(crate) fn query(sql: &str, parameters: Vec<Parameter>) -> Query<'static, Sqlite, SqliteArguments> {
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for parameter in parameters {
-        query = match parameter {
-            Parameter::Null(kind) => match kind {
-                ParameterType::Bool => query.bind(None::<bool>),
-                ParameterType::Int => query.bind(None::<i64>),
-                ParameterType::Float => query.bind(None::<f64>),
-                ParameterType::Text => query.bind(None::<String>),
-                ParameterType::Bytes => query.bind(None::<Vec<u8>>),
-            },
-            Parameter::Bool(value) => query.bind(value),
-            Parameter::Int(value) => query.bind(value),
-            Parameter::Float(value) => query.bind(value),
-            Parameter::Text(value) => query.bind(value),
-            Parameter::Bytes(value) => query.bind(value),
-        };
-    }
-    query
-}
-
-/// The values of a row, by what SQLite stored, not by what the column was declared as.
-pub(crate) fn decode(row: &SqliteRow) -> Result<Vec<Cell>> {
-    (0..row.len()).map(|index| decode_cell(row, index)).collect()
-}
-
-fn decode_cell(row: &SqliteRow, index: usize) -> Result<Cell> {
-    let value = row.try_get_raw(index).map_err(|source| Error::of_statement("reading a column", source))?;
-    if value.is_null() {
-        return Ok(Cell::Null);
-    }
-    let stored = value.type_info().name().to_owned();
-    let cell = match stored.as_str() {
-        "INTEGER" => row.try_get_unchecked::<i64, _>(index).map(Cell::Int),
-        "REAL" => row.try_get_unchecked::<f64, _>(index).map(Cell::Float),
-        "TEXT" => row.try_get_unchecked::<String, _>(index).map(Cell::Text),
-        _ => row.try_get_unchecked::<Vec<u8>, _>(index).map(Cell::Bytes),
-    };
-    cell.map_err(|error| Error::Column {
-        column: sqlx::Column::name(row.column(index)).to_owned(),
-        expected: "a value as SQLite stores it",
-        found: error.to_string(),
-    })
 }

@@ -5,6 +5,7 @@ mod groups;
 mod leases;
 mod migrations;
 mod postgres_only;
+mod rows;
 mod values;
 
 use std::sync::{

@@ -1,13 +1,11 @@
 //! What a closure holds: one transaction, on either database, and the statements that can be made in it.
 
-use std::sync::Arc;
-
 use futures::TryStreamExt as _;
 use runtime::{Clock as _, SystemClock};
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Postgres, pool::PoolConnection};
 use types::Timestamp;
 
-use crate::{Dialect, Error, Parameter, Result, Row, lease, postgres, sqlite};
+use crate::{Dialect, Error, Parameter, Result, Row, error::Driver, lease, postgres, sqlite};
 
 /// A transaction. Made by [`Database::read`](crate::Database::read) and [`Database::write`](crate::Database::write).
 #[derive(Debug)]
@@ -19,14 +17,8 @@ pub struct Transaction {
 /// Where the transaction's statements go.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    SqliteWriter(Box<SqliteConnection>),
-    SqliteReader(PoolConnection<Sqlite>),
+    Sqlite(Box<rusqlite::Connection>),
     Postgres(PoolConnection<Postgres>),
-}
-
-enum Driver<'a> {
-    Sqlite(&'a mut SqliteConnection),
-    Postgres(&'a mut PgConnection),
 }
 
 impl Transaction {
@@ -52,7 +44,7 @@ impl Transaction {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         match self.connection {
-            Connection::SqliteWriter(_) | Connection::SqliteReader(_) => Dialect::Sqlite,
+            Connection::Sqlite(_) => Dialect::Sqlite,
             Connection::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -63,13 +55,10 @@ impl Transaction {
     /// When the statement fails; the transaction is then over.
     pub async fn execute(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<u64> {
         self.check(sql, &parameters)?;
-        let outcome = match self.driver() {
-            Driver::Sqlite(connection) => {
-                let done = sqlite::query(sql, parameters).execute(connection).await;
-                done.map(|done| done.rows_affected()).map_err(|source| Error::of_statement(sql, source))
-            }
-            Driver::Postgres(connection) => {
-                let done = postgres::query(sql, parameters).execute(connection);
+        let outcome = match &mut self.connection {
+            Connection::Sqlite(connection) => sqlite::execute(connection, sql, &parameters),
+            Connection::Postgres(connection) => {
+                let done = postgres::query(sql, parameters).execute(&mut **connection);
                 let done = async { done.await.map_err(|source| Error::of_statement(sql, source)) };
                 postgres::statement(sql, done).await.map(|done| done.rows_affected())
             }
@@ -77,23 +66,79 @@ impl Transaction {
         outcome.map_err(|error| self.doom(error))
     }
 
+    /// Runs a statement once for each set of parameters.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`].
+    pub async fn execute_each(&mut self, sql: &str, sets: impl IntoIterator<Item = Vec<Parameter>>) -> Result<()> {
+        if let Connection::Sqlite(connection) = &self.connection {
+            if self.failure.is_some() {
+                return Err(Error::Doomed);
+            }
+            let outcome = sqlite::execute_each(connection, sql, highest_placeholder(sql), sets);
+            return outcome.map_err(|error| self.doom(error));
+        }
+        for parameters in sets {
+            self.execute(sql, parameters).await?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement and answers its rows. For `INSERT … RETURNING` too.
     ///
     /// # Errors
     /// When the statement fails or a value has a type that is not supported; the transaction is then over.
     pub async fn rows(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        self.visit(sql, parameters, |row| {
+            rows.push(row.take());
+            Ok::<_, Error>(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Runs a statement and shows each of its rows to `visit`, for answers that are too long to be held twice. Nothing
+    /// is allocated for a row without texts.
+    ///
+    /// # Errors
+    /// As [`Transaction::rows`]. What `visit` refuses a row with ends the reading; the transaction could go on.
+    pub async fn each<E: From<Error>>(
+        &mut self,
+        sql: &str,
+        parameters: Vec<Parameter>,
+        mut visit: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit(sql, parameters, |row| visit(row)).await
+    }
+
+    async fn visit<E: From<Error>>(
+        &mut self,
+        sql: &str,
+        parameters: Vec<Parameter>,
+        mut visit: impl FnMut(&mut Row) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.check(sql, &parameters)?;
-        let outcome = match self.driver() {
-            Driver::Sqlite(connection) => {
-                let stream = sqlite::query(sql, parameters).fetch(connection);
-                collect(sql, stream, sqlite::decode).await
-            }
-            Driver::Postgres(connection) => {
-                let stream = postgres::query(sql, parameters).fetch(connection);
-                postgres::statement(sql, collect(sql, stream, postgres::decode)).await
+        // Kept apart from what `visit` answers: only the database's failure dooms the transaction.
+        let mut refused = None;
+        let mut show = |row: &mut Row| {
+            visit(row).map_err(|error| {
+                refused = Some(error);
+                Error::Doomed
+            })
+        };
+        let outcome = match &mut self.connection {
+            Connection::Sqlite(connection) => sqlite::each(connection, sql, &parameters, show),
+            Connection::Postgres(connection) => {
+                let stream = postgres::query(sql, parameters).fetch(&mut **connection);
+                postgres::statement(sql, each(sql, stream, &mut show)).await
             }
         };
-        outcome.map_err(|error| self.doom(error))
+        match (outcome, refused) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(error)) => Err(error),
+            (Err(error), None) => Err(self.doom(error).into()),
+        }
     }
 
     /// Runs a statement and answers its first row.
@@ -145,26 +190,23 @@ impl Transaction {
 
     /// Runs many statements without parameters.
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<()> {
-        let outcome = match self.driver() {
-            Driver::Sqlite(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop),
-            Driver::Postgres(connection) => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop),
+        let outcome = match &mut self.connection {
+            Connection::Sqlite(connection) => sqlite::batch(connection, sql),
+            Connection::Postgres(connection) => {
+                let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **connection).await;
+                done.map(drop).map_err(|source| Error::of_statement(sql, source))
+            }
         };
-        outcome.map_err(|source| self.doom(Error::of_statement(sql, source)))
+        outcome.map_err(|error| self.doom(error))
     }
 
     /// Runs a statement that begins or ends a transaction or savepoint, in whatever state this is.
-    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        match self.driver() {
-            Driver::Sqlite(connection) => sqlx::query(sql).execute(connection).await.map(drop),
-            Driver::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
-        }
-    }
-
-    fn driver(&mut self) -> Driver<'_> {
+    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), Driver> {
         match &mut self.connection {
-            Connection::SqliteWriter(connection) => Driver::Sqlite(connection),
-            Connection::SqliteReader(connection) => Driver::Sqlite(connection),
-            Connection::Postgres(connection) => Driver::Postgres(connection),
+            Connection::Sqlite(connection) => {
+                Ok(connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop)?)
+            }
+            Connection::Postgres(connection) => Ok(sqlx::raw_sql(sql).execute(&mut **connection).await.map(drop)?),
         }
     }
 
@@ -172,13 +214,8 @@ impl Transaction {
         if self.failure.is_some() {
             return Err(Error::Doomed);
         }
-        let expected = highest_placeholder(sql);
-        if expected == parameters.len() {
-            return Ok(());
-        }
         // SQLite would take what is missing for null.
-        let error = Error::Parameters { sql: sql.to_owned(), expected, given: parameters.len() };
-        Err(self.doom(error))
+        check_count(sql, highest_placeholder(sql), parameters).map_err(|error| self.doom(error))
     }
 
     fn doom(&mut self, error: Error) -> Error {
@@ -187,21 +224,27 @@ impl Transaction {
     }
 }
 
-async fn collect<R: sqlx::Row>(
+/// Shows each row of an answer of Postgres.
+async fn each(
     sql: &str,
-    mut stream: impl futures::Stream<Item = Result<R, sqlx::Error>> + Unpin,
-    decode: impl Fn(&R) -> Result<Vec<crate::Cell>>,
-) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    let mut columns: Option<Arc<[String]>> = None;
+    mut stream: impl futures::Stream<Item = Result<sqlx::postgres::PgRow, sqlx::Error>> + Unpin,
+    show: &mut impl FnMut(&mut Row) -> Result<()>,
+) -> Result<()> {
+    let mut shown = None;
     while let Some(row) = stream.try_next().await.map_err(|source| Error::of_statement(sql, source))? {
-        let columns = columns
-            .get_or_insert_with(|| row.columns().iter().map(|column| sqlx::Column::name(column).to_owned()).collect());
-        rows.push(Row::new(Arc::clone(columns), decode(&row)?));
+        let shown = shown.get_or_insert_with(|| Row::new(postgres::columns(&row), Vec::new()));
+        shown.refill(|index| postgres::decode(&row, index))?;
+        show(shown)?;
         // Rows that are there already would be read without end before others on this thread get their turn.
         tokio::task::coop::consume_budget().await;
     }
-    Ok(rows)
+    Ok(())
+}
+
+/// Whether a statement is given what it has places for.
+pub(crate) fn check_count(sql: &str, expected: usize, parameters: &[Parameter]) -> Result<()> {
+    let given = parameters.len();
+    if expected == given { Ok(()) } else { Err(Error::Parameters { sql: sql.to_owned(), expected, given }) }
 }
 
 /// The highest `$N` outside of quotes.

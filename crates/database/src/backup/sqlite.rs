@@ -1,24 +1,28 @@
 //! A SQLite database as one file.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _,
-    sqlite::{SqliteConnectOptions, SqliteSynchronous},
-};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{io_error, open_error, sync};
-use crate::{Error, Result};
+use super::{io_error, sync};
+use crate::{Error, Result, error::Driver, sqlite::BUSY};
 
 /// Lets SQLite write a compact copy of the last commit; writers go on meanwhile.
 pub(super) async fn back_up(database: &Path, to: &Path) -> Result<()> {
-    let options = SqliteConnectOptions::new().filename(database).synchronous(SqliteSynchronous::Full);
-    let mut connection = options.connect().await.map_err(open_error(database))?;
+    let (database, to) = (database.to_owned(), to.to_owned());
+    let copied = tokio::task::spawn_blocking(move || copy(&database, &to).and_then(|()| sync(&to)));
+    copied.await.unwrap_or(Err(Error::Closed))
+}
+
+fn copy(database: &Path, to: &Path) -> Result<()> {
+    let failed = |source: Driver| Error::Open { path: database.to_owned(), source: Arc::new(source) };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags).map_err(|error| failed(error.into()))?;
+    connection.busy_timeout(BUSY).map_err(|error| failed(error.into()))?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(error.into()))?;
     let sql = format!("VACUUM INTO '{}'", to.display().to_string().replace('\'', "''"));
-    let copied = sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(&mut connection).await;
-    copied.map_err(|source| Error::of_statement(&sql, source))?;
-    connection.close().await.map_err(open_error(database))?;
-    sync(to)
+    connection.execute_batch(&sql).map_err(|source| Error::of_statement(&sql, source))?;
+    connection.close().map_err(|(_, error)| failed(error.into()))
 }
 
 /// Copies the file beside its place and gives it its name, which nothing may have by then.
