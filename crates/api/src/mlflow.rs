@@ -5,6 +5,7 @@
 //! see the difference between a wrong address and a missing part.
 
 mod artifacts;
+mod batch;
 mod charts;
 mod direct;
 pub mod elsewhere;
@@ -14,6 +15,7 @@ mod graphql;
 mod logged_models;
 mod logging;
 mod models;
+mod points;
 mod runs;
 mod server;
 mod unbuilt;

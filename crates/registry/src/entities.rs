@@ -234,6 +234,19 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run of which only tags were logged yet.
+    pub(crate) fn new(info: RunInfo, tags: Vec<KeyValue>) -> Self {
+        Self {
+            info,
+            metrics: Vec::new(),
+            params: Vec::new(),
+            tags,
+            datasets: Vec::new(),
+            model_inputs: Vec::new(),
+            model_outputs: Vec::new(),
+        }
+    }
+
     /// The value of the tag `key`.
     #[must_use]
     pub fn tag(&self, key: &str) -> Option<&str> {

@@ -68,7 +68,7 @@ pub use lineage::{
 pub use listing::{FileInfo, Listing};
 pub use logged_model_search::{DatasetFilter, LoggedModelOrder, LoggedModelSearch};
 pub use logged_models::NewLoggedModel;
-pub use metrics::HistoryRequest;
+pub use metrics::{HistoryRequest, Point};
 pub use models::ModelSearch;
 pub use origin::{Origin, OriginError, OriginFile, OriginFolder, OriginRun, OriginVersion};
 pub use page::Page;

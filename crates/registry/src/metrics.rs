@@ -19,6 +19,35 @@ pub struct HistoryRequest {
     pub page_token: Option<String>,
 }
 
+/// A point of a metric whose key and run are known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The number.
+    pub value: f64,
+    /// When it was measured.
+    pub timestamp: i64,
+    /// At which step.
+    pub step: i64,
+}
+
+impl Point {
+    /// The same as a metric.
+    #[must_use]
+    pub fn of(self, key: &str) -> Metric {
+        let Self { value, timestamp, step } = self;
+        Metric {
+            key: key.to_owned(),
+            value,
+            timestamp,
+            step,
+            model_id: None,
+            dataset_name: None,
+            dataset_digest: None,
+            run_id: None,
+        }
+    }
+}
+
 impl Service {
     /// Logs one metric.
     ///
@@ -42,6 +71,16 @@ impl Service {
     /// # Errors
     /// When the page size or token is not allowed.
     pub async fn metric_history(&self, request: HistoryRequest) -> Result<Page<Metric>> {
+        let key = request.key.clone();
+        let Page { items, next } = self.metric_points(request).await?;
+        Ok(Page { items: items.into_iter().map(|point| point.of(&key)).collect(), next })
+    }
+
+    /// As [`Service::metric_history`], without the key at each point: there may be millions.
+    ///
+    /// # Errors
+    /// As [`Service::metric_history`].
+    pub async fn metric_points(&self, request: HistoryRequest) -> Result<Page<Point>> {
         if let Some(limit) = request.max_results.filter(|limit| *limit <= 0) {
             return Err(Error::invalid(format!(
                 "Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer."
@@ -51,8 +90,8 @@ impl Service {
         self.database
             .read(async move |tx| {
                 let HistoryRequest { run_id, key, max_results, .. } = &request;
-                let limit = max_results.map(|limit| limit.saturating_add(1));
-                let points = repo::metrics::history(tx, run_id, key, offset, limit).await?;
+                let mut points = repo::metrics::history(tx, run_id, key).await?;
+                points.drain(..points.len().min(usize::try_from(offset).unwrap_or(usize::MAX)));
                 Ok(Page::of(points, offset, max_results.unwrap_or(i64::MAX)))
             })
             .await

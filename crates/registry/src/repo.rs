@@ -21,20 +21,32 @@ pub(crate) mod webhooks;
 
 use std::collections::HashMap;
 
-use database::{Parameter, Transaction};
+use database::{Dialect, Parameter, Transaction};
 
 use crate::{KeyValue, error::Result};
 use sql::Sql;
 
-/// Rows that one INSERT carries: few enough for both databases' limits on parameters, and so that statements of only a
-/// few lengths are prepared.
+/// Rows that one INSERT carries on Postgres, where each statement is a way to the server and back: few enough for its limit
+/// on parameters, and so that statements of only a few lengths are prepared.
 const ROWS_PER_INSERT: usize = 100;
-/// Keys that one SELECT asks for.
-const KEYS_PER_SELECT: usize = 500;
+/// Keys that one SELECT asks for, and what shorter lists are filled up to with their last key, so that statements of only
+/// a few lengths are prepared.
+const KEYS_PER_SELECT: [usize; 5] = [1, 10, 50, 100, 500];
 
-/// Runs `head (rows) tail` for all `rows`, as many per statement as fit.
-pub(crate) async fn insert_rows(tx: &mut Transaction, head: &str, tail: &str, rows: Vec<Vec<Parameter>>) -> Result<()> {
+/// Runs `head (row) tail` for all `rows`, on Postgres as many per statement as fit.
+pub(crate) async fn insert_rows(
+    tx: &mut Transaction,
+    head: &str,
+    tail: &str,
+    rows: impl IntoIterator<Item = Vec<Parameter>>,
+) -> Result<()> {
     let mut rows = rows.into_iter().peekable();
+    let Some(width) = rows.peek().map(Vec::len) else { return Ok(()) };
+    if tx.dialect() == Dialect::Sqlite {
+        let mut sql = Sql::new(head);
+        sql.push(" ").push_places(width).push(" ").push(tail);
+        return Ok(tx.execute_each(&sql.into_parts().0, rows).await?);
+    }
     while rows.peek().is_some() {
         let mut sql = Sql::new(head);
         sql.push(" ").bind_rows(rows.by_ref().take(ROWS_PER_INSERT)).push(" ").push(tail);
@@ -55,9 +67,12 @@ where
     for<'a> &'a P: Into<Parameter>,
 {
     let mut rows = Vec::new();
-    for ids in ids.chunks(KEYS_PER_SELECT) {
+    let [.., most] = KEYS_PER_SELECT;
+    for ids in ids.chunks(most) {
+        let length = KEYS_PER_SELECT.into_iter().find(|length| *length >= ids.len()).unwrap_or(most);
+        let padding = ids.last().into_iter().cycle().take(length - ids.len());
         let mut sql = Sql::new(select);
-        sql.push(" IN ").bind_list(ids).push(" ").push(tail);
+        sql.push(" IN ").bind_list(ids.iter().chain(padding)).push(" ").push(tail);
         let (text, params) = sql.into_parts();
         rows.extend(tx.rows(&text, params).await?);
     }

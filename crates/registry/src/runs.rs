@@ -99,7 +99,7 @@ impl Service {
                 };
                 repo::runs::insert(tx, &info).await?;
                 repo::runs::set_tags(tx, &info.id, &tags).await?;
-                with_data(tx, info).await
+                Ok(Run::new(info, sorted(&tags)))
             })
             .await
     }
@@ -201,7 +201,10 @@ impl Service {
 /// Checks a batch and cuts values to what fits.
 fn checked(batch: RunBatch) -> Result<RunBatch> {
     for (index, metric) in batch.metrics.iter().enumerate() {
-        rules::check_metric(&metric.key, metric.timestamp, metric.value, &format!("metrics[{index}]"))?;
+        // Where it stands is put into words only if something is wrong with it.
+        if rules::check_metric(&metric.key, metric.timestamp, metric.value, "").is_err() {
+            rules::check_metric(&metric.key, metric.timestamp, metric.value, &format!("metrics[{index}]"))?;
+        }
     }
     let mut params = Vec::with_capacity(batch.params.len());
     for (index, param) in batch.params.iter().enumerate() {
@@ -229,6 +232,13 @@ fn checked(batch: RunBatch) -> Result<RunBatch> {
     }
     params::check_unique(&params)?;
     Ok(RunBatch { metrics: batch.metrics, params, tags })
+}
+
+/// Tags as they are read: the last of each key, in order of key.
+fn sorted(tags: &[KeyValue]) -> Vec<KeyValue> {
+    let mut tags: Vec<KeyValue> = repo::distinct(tags).into_iter().cloned().collect();
+    tags.sort_by(|a, b| a.key.cmp(&b.key));
+    tags
 }
 
 async fn with_data(tx: &mut Transaction, info: RunInfo) -> Result<Run> {

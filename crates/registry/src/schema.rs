@@ -32,29 +32,25 @@ const TABLES: [&str; 8] = [
 ];
 
 const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, sqlite: include_str!("ddl/crosstie.sql"), postgres: include_str!("ddl/crosstie.sql") },
+    both(1, include_str!("ddl/crosstie.sql")),
     Migration {
         version: 2,
         sqlite: include_str!("ddl/artifact_records_sqlite.sql"),
         postgres: include_str!("ddl/artifact_records_postgres.sql"),
     },
-    Migration {
-        version: 3,
-        sqlite: include_str!("ddl/metric_values.sql"),
-        postgres: include_str!("ddl/metric_values.sql"),
-    },
+    both(3, include_str!("ddl/metric_values.sql")),
 ];
 
 /// Crosstie's tables of webhooks, which have versions of their own.
-const WEBHOOK_MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    sqlite: include_str!("ddl/crosstie_webhooks.sql"),
-    postgres: include_str!("ddl/crosstie_webhooks.sql"),
-}];
+const WEBHOOK_MIGRATIONS: &[Migration] = &[both(1, include_str!("ddl/crosstie_webhooks.sql"))];
 
 /// The list of artifacts that are to go.
-const GC: &[Migration] =
-    &[Migration { version: 1, sqlite: include_str!("ddl/gc.sql"), postgres: include_str!("ddl/gc.sql") }];
+const GC: &[Migration] = &[both(1, include_str!("ddl/gc.sql"))];
+
+/// A migration whose statements both databases take.
+const fn both(version: u32, statements: &'static str) -> Migration {
+    Migration { version, sqlite: statements, postgres: statements }
+}
 
 /// Makes or accepts MLflow's tables, then makes Crosstie's.
 pub(crate) async fn migrate(database: &Database, artifact_root: &str, now: i64) -> Result<()> {

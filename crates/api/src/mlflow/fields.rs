@@ -1,7 +1,7 @@
 //! The fields of a request, from JSON or the query, with MLflow's texts for those that are missing or of a wrong type.
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Bytes, to_bytes},
     extract::{FromRequest, Request},
 };
 use http::{Method, header::CONTENT_TYPE};
@@ -20,8 +20,6 @@ pub(super) struct Fields {
     values: Map<String, Json>,
     /// Whether they are a query's, in which any field may stand several times.
     is_query: bool,
-    /// How many bytes the body had.
-    pub(super) size: usize,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
@@ -31,13 +29,27 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         if reads_query(&parts.method) && !query.is_empty() {
-            return Ok(Self { values: query_fields(query), is_query: true, size: 0 });
+            return Ok(Self { values: query_fields(query), is_query: true });
         }
         let has_body = matches!(parts.method, Method::POST | Method::PUT);
         if has_body {
             check_content_type(parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
         }
-        Ok(body_fields(body).await?)
+        Ok(body_fields(&body_bytes(body).await?)?)
+    }
+}
+
+/// A JSON body that is not read yet.
+#[derive(Debug)]
+pub(super) struct Body(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = MlflowError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, MlflowError> {
+        let (parts, body) = request.into_parts();
+        check_content_type(parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
+        Ok(Self(body_bytes(body).await?))
     }
 }
 
@@ -53,21 +65,24 @@ fn check_content_type(content_type: Option<&str>) -> Result<(), Error> {
     Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."))
 }
 
-async fn body_fields(body: Body) -> Result<Fields, Error> {
-    let bytes = to_bytes(body, LARGEST_BODY)
+async fn body_bytes(body: axum::body::Body) -> Result<Bytes, Error> {
+    to_bytes(body, LARGEST_BODY)
         .await
-        .map_err(|_| Error::invalid(format!("the request body is longer than {LARGEST_BODY} bytes or broke off")))?;
-    let size = bytes.len();
-    let json = match serde_json::from_slice(&bytes) {
+        .map_err(|_| Error::invalid(format!("the request body is longer than {LARGEST_BODY} bytes or broke off")))
+}
+
+/// The fields of a body.
+pub(super) fn body_fields(bytes: &[u8]) -> Result<Fields, Error> {
+    let json = match serde_json::from_slice(bytes) {
         // Old clients encode JSON twice.
         Ok(Json::String(text)) => serde_json::from_str(&text).unwrap_or(Json::Null),
         Ok(json) => json,
-        Err(_) if size == 0 => Json::Null,
+        Err(_) if bytes.is_empty() => Json::Null,
         Err(error) => return Err(Error::invalid(format!("the request body is not JSON: {error}"))),
     };
     match json {
-        Json::Object(values) => Ok(Fields { values, is_query: false, size }),
-        Json::Null => Ok(Fields { values: Map::new(), is_query: false, size }),
+        Json::Object(values) => Ok(Fields { values, is_query: false }),
+        Json::Null => Ok(Fields { values: Map::new(), is_query: false }),
         Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
             Err(Error::invalid("the request body is not a JSON object"))
         }
@@ -137,12 +152,12 @@ pub(super) fn wrong_type(name: &str, value: &Json) -> Error {
 impl Fields {
     /// The fields of a JSON object.
     pub(super) fn of(values: Map<String, Json>) -> Self {
-        Self { values, is_query: false, size: 0 }
+        Self { values, is_query: false }
     }
 
     /// The fields of a query, beside a body that is no JSON.
     pub(super) fn of_query(query: &str) -> Self {
-        Self { values: query_fields(query), is_query: true, size: 0 }
+        Self { values: query_fields(query), is_query: true }
     }
 
     /// All of them.
@@ -254,7 +269,7 @@ impl Fields {
         };
         let object = |value: &Json| {
             let values = value.as_object().ok_or_else(|| wrong_type(name, value))?;
-            Ok(Self { values: values.clone(), is_query: false, size: 0 })
+            Ok(Self { values: values.clone(), is_query: false })
         };
         list.iter().map(object).collect()
     }
@@ -263,7 +278,7 @@ impl Fields {
     pub(super) fn object(&self, name: &str) -> Result<Option<Self>, Error> {
         match self.get(name) {
             None => Ok(None),
-            Some(Json::Object(values)) => Ok(Some(Self { values: values.clone(), is_query: false, size: 0 })),
+            Some(Json::Object(values)) => Ok(Some(Self { values: values.clone(), is_query: false })),
             Some(other) => Err(wrong_type(name, other)),
         }
     }
@@ -297,7 +312,7 @@ mod tests {
 
     fn fields(json: Json) -> Fields {
         let Json::Object(values) = json else { panic!("an object") };
-        Fields { values, is_query: false, size: 0 }
+        Fields { values, is_query: false }
     }
 
     #[test]
@@ -324,11 +339,8 @@ mod tests {
 
     #[test]
     fn a_query_key_that_stands_twice_is_a_list() {
-        let fields = Fields {
-            values: query_fields("order_by=a+DESC&order_by=b&filter=name%3D%27x%27"),
-            is_query: true,
-            size: 0,
-        };
+        let fields =
+            Fields { values: query_fields("order_by=a+DESC&order_by=b&filter=name%3D%27x%27"), is_query: true };
         assert_eq!(fields.texts("order_by").unwrap(), ["a DESC", "b"]);
         assert_eq!(fields.required("filter").unwrap(), "name='x'");
         assert_eq!(fields.text("order_by").unwrap(), Some("a DESC"), "where one is meant, the first is taken");

@@ -1,15 +1,20 @@
 //! What is logged on runs: metrics, params, tags, inputs and outputs.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::IntoResponse};
+use http::{HeaderValue, header::CONTENT_TYPE};
 use registry::{Dataset, DatasetInput, HistoryRequest, KeyValue, Metric, ModelOutput, RunBatch};
 use serde_json::Value as JsonValue;
+use types::ErrorKind;
 
 use super::{
-    Answer, Fields, MlflowState, done,
-    fields::{missing, wrong_type},
-    route, wire,
+    Answer, Fields, MlflowState, batch, done,
+    fields::{Body, body_fields, missing, wrong_type},
+    points, route,
 };
-use crate::{error::Error, routes::Route};
+use crate::{
+    error::{Error, MlflowError},
+    routes::Route,
+};
 
 /// Largest body of one batch.
 const LARGEST_BATCH: usize = 1_000_000;
@@ -71,14 +76,24 @@ async fn delete_tag(State(state): State<MlflowState>, fields: Fields) -> Answer 
     done()
 }
 
-async fn log_batch(State(state): State<MlflowState>, fields: Fields) -> Answer {
-    if fields.size > LARGEST_BATCH {
+async fn log_batch(State(state): State<MlflowState>, body: Body) -> Answer {
+    let size = body.0.len();
+    if size > LARGEST_BATCH {
         return Err(Error::invalid(format!(
-            "Batched logging API requests must be at most {LARGEST_BATCH} bytes, got a request of size {}.",
-            fields.size
+            "Batched logging API requests must be at most {LARGEST_BATCH} bytes, got a request of size {size}."
         ))
         .into());
     }
+    let (run_id, batch) = match batch::read(&body.0) {
+        Some(read) => read,
+        None => run_batch(&body_fields(&body.0)?)?,
+    };
+    state.registry.log_batch(&run_id, batch).await?;
+    done()
+}
+
+/// A run and a batch, by every convention.
+fn run_batch(fields: &Fields) -> Result<(String, RunBatch), Error> {
     let run_id = fields.run_id()?;
     let metrics = fields.objects("metrics")?;
     let metrics = metrics.iter().enumerate().map(|(index, fields)| metric(fields, &format!("metrics[{index}]")));
@@ -87,8 +102,7 @@ async fn log_batch(State(state): State<MlflowState>, fields: Fields) -> Answer {
         params: fields.key_values("params")?,
         tags: fields.key_values("tags")?,
     };
-    state.registry.log_batch(run_id, batch).await?;
-    done()
+    Ok((run_id.to_owned(), batch))
 }
 
 fn dataset_input(fields: &Fields) -> Result<DatasetInput, Error> {
@@ -148,13 +162,18 @@ async fn log_model(State(state): State<MlflowState>, fields: Fields) -> Answer {
     done()
 }
 
-async fn history(State(state): State<MlflowState>, fields: Fields) -> Answer {
+async fn history(State(state): State<MlflowState>, fields: Fields) -> Result<impl IntoResponse, MlflowError> {
+    let key = fields.required("metric_key")?.to_owned();
     let request = HistoryRequest {
         run_id: fields.run_id()?.to_owned(),
-        key: fields.required("metric_key")?.to_owned(),
+        key: key.clone(),
         max_results: fields.integer("max_results")?,
         page_token: fields.text("page_token")?.map(str::to_owned),
     };
-    let page = state.registry.metric_history(request).await?;
-    Ok(Json(wire::page("metrics", &page, wire::metric)))
+    let page = state.registry.metric_points(request).await?;
+    // Long histories take milliseconds to be written, in which this thread would serve nobody else.
+    let written = tokio::task::spawn_blocking(move || points::history(&key, &page)).await;
+    let bytes = written.map_err(|error| Error::of(ErrorKind::Internal, &error))?;
+    let bytes = bytes.map_err(|error| Error::of(ErrorKind::Internal, &error))?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes))
 }

@@ -215,7 +215,7 @@ where
 
 /// Writes down which folders of the store are to go.
 pub(crate) async fn add_work(tx: &mut Transaction, places: &[String], now: Timestamp) -> Result<()> {
-    let rows = places.iter().map(|place| params![place, now]).collect();
+    let rows = places.iter().map(|place| params![place, now]);
     insert_rows(tx, "INSERT INTO crosstie_gc_work (path, added_at) VALUES", "ON CONFLICT DO NOTHING", rows).await
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn insert_dataset(
     let dataset = dataset_uuid(tx, experiment_id, &input.dataset).await?;
     let uuid = new_uuid();
     if insert_edge(tx, &uuid, ("DATASET", &dataset), ("RUN", run_id), 0).await? {
-        let rows = distinct(&input.tags).into_iter().map(|tag| params![&uuid, &tag.key, &tag.value]).collect();
+        let rows = distinct(&input.tags).into_iter().map(|tag| params![&uuid, &tag.key, &tag.value]);
         let head = "INSERT INTO input_tags (input_uuid, name, value) VALUES";
         insert_rows(tx, head, "ON CONFLICT (input_uuid, name) DO UPDATE SET value = excluded.value", rows).await?;
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use database::{Parameter, Row, Transaction, params};
 
 use crate::{
-    Metric,
-    error::Result,
+    Metric, Point,
+    error::{Error, Result},
     repo::{insert_rows, select_in},
 };
 
@@ -41,7 +41,7 @@ pub(crate) async fn insert(tx: &mut Transaction, run_id: &str, metrics: &[Metric
         params![&metric.key, value, metric.timestamp, metric.step, is_nan, run_id]
     };
     let head = "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
-    insert_rows(tx, head, "ON CONFLICT DO NOTHING", metrics.iter().map(row).collect()).await?;
+    insert_rows(tx, head, "ON CONFLICT DO NOTHING", metrics.iter().map(row)).await?;
 
     // One row per key and statement: an upsert may not meet the same row twice.
     let mut latest: BTreeMap<&str, &Metric> = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(crate) async fn insert(tx: &mut Transaction, run_id: &str, metrics: &[Metric
         SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan
         WHERE (excluded.step, excluded.timestamp, excluded.value)
             > (latest_metrics.step, COALESCE(latest_metrics.timestamp, 0), latest_metrics.value)";
-    insert_rows(tx, head, tail, latest.into_values().map(row).collect()).await
+    insert_rows(tx, head, tail, latest.into_values().map(row)).await
 }
 
 /// MLflow's order of points: step, then timestamp, then value.
@@ -75,22 +75,25 @@ pub(crate) async fn latest(tx: &mut Transaction, run_ids: &[String]) -> Result<H
     Ok(found)
 }
 
-/// Points of one key, in order of time.
-pub(crate) async fn history(
-    tx: &mut Transaction,
-    run_id: &str,
-    key: &str,
-    offset: i64,
-    limit: Option<i64>,
-) -> Result<Vec<Metric>> {
-    let select = "SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = $1 AND key = $2
-        ORDER BY timestamp, step, value LIMIT $3 OFFSET $4";
-    let values = params![run_id, key, limit.unwrap_or(i64::MAX), offset];
-    let mut metrics = Vec::new();
-    for row in tx.rows(select, values).await? {
-        metrics.push(decode(&row)?);
-    }
-    Ok(metrics)
+/// All points of one key, in order of time.
+pub(crate) async fn history(tx: &mut Transaction, run_id: &str, key: &str) -> Result<Vec<Point>> {
+    let select = "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_uuid = $1 AND key = $2";
+    let mut points = Vec::new();
+    tx.each(select, params![run_id, key], |row| {
+        let is_nan: bool = row.get("is_nan")?;
+        points.push((
+            is_nan,
+            Point { value: row.get("value")?, timestamp: row.get("timestamp")?, step: row.get("step")? },
+        ));
+        Ok::<_, Error>(())
+    })
+    .await?;
+    // Sorted here and not by the database: an index holds them by step, so they are in order almost always, which is
+    // seen in one pass; and no page can be cut before all are in order.
+    points
+        .sort_by(|(_, a), (_, b)| (a.timestamp, a.step).cmp(&(b.timestamp, b.step)).then(a.value.total_cmp(&b.value)));
+    let number = |(is_nan, point): (bool, Point)| if is_nan { Point { value: f64::NAN, ..point } } else { point };
+    Ok(points.into_iter().map(number).collect())
 }
 
 /// Points that name a logged model.
@@ -109,7 +112,7 @@ pub(crate) async fn insert_for_models(
     let head = "INSERT INTO logged_model_metrics
         (model_id, metric_name, metric_timestamp_ms, metric_step, metric_value, experiment_id, run_id, dataset_name,
          dataset_digest) VALUES";
-    insert_rows(tx, head, "ON CONFLICT DO NOTHING", rows.collect()).await
+    insert_rows(tx, head, "ON CONFLICT DO NOTHING", rows).await
 }
 
 /// Points of logged models, by model.

@@ -108,7 +108,7 @@ pub(crate) async fn delete(tx: &mut Transaction, name: &str) -> Result<()> {
 }
 
 pub(crate) async fn set_tags(tx: &mut Transaction, name: &str, tags: &[KeyValue]) -> Result<()> {
-    let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, name, "default"]).collect();
+    let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, name, "default"]);
     let head = "INSERT INTO registered_model_tags (key, value, name, workspace) VALUES";
     insert_rows(tx, head, "ON CONFLICT (workspace, key, name) DO UPDATE SET value = excluded.value", rows).await
 }

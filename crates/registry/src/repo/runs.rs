@@ -91,7 +91,7 @@ pub(crate) async fn with_data(tx: &mut Transaction, infos: Vec<RunInfo>) -> Resu
 }
 
 pub(crate) async fn set_tags(tx: &mut Transaction, run_id: &str, tags: &[KeyValue]) -> Result<()> {
-    let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, run_id]).collect();
+    let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, run_id]);
     let head = "INSERT INTO tags (key, value, run_uuid) VALUES";
     insert_rows(tx, head, "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value", rows).await
 }
@@ -120,6 +120,6 @@ pub(crate) async fn params_of(tx: &mut Transaction, run_id: &str, keys: &[String
 }
 
 pub(crate) async fn insert_params(tx: &mut Transaction, run_id: &str, new: &[KeyValue]) -> Result<()> {
-    let rows = new.iter().map(|param| params![&param.key, &param.value, run_id]).collect();
+    let rows = new.iter().map(|param| params![&param.key, &param.value, run_id]);
     insert_rows(tx, "INSERT INTO params (key, value, run_uuid) VALUES", "", rows).await
 }

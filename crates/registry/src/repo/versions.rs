@@ -170,7 +170,7 @@ pub(crate) async fn mark_deleted(tx: &mut Transaction, name: &str, version: u32,
 }
 
 pub(crate) async fn set_tags(tx: &mut Transaction, name: &str, version: u32, tags: &[KeyValue]) -> Result<()> {
-    let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, name, version, "default"]).collect();
+    let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, name, version, "default"]);
     let head = "INSERT INTO model_version_tags (key, value, name, version, workspace) VALUES";
     insert_rows(tx, head, "ON CONFLICT (workspace, key, name, version) DO UPDATE SET value = excluded.value", rows)
         .await
