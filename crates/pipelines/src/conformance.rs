@@ -2,7 +2,11 @@
 //!
 //! The steps are `sh` commands, which every image that is used for this has.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +22,7 @@ pub fn shell(dir: &Path, command: &str) -> Step {
         command: vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()],
         source: None,
         env: BTreeMap::new(),
+        withheld: BTreeSet::new(),
         working_dir: dir.to_owned(),
         scratch: dir.to_owned(),
         keeps_result: false,

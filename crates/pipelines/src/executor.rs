@@ -7,7 +7,11 @@
 //! `execute` returns [`Exit::Cancelled`]; when the future is dropped instead, the same is begun without waiting for it.
 //! The conformance suite is `pipelines::conformance`, behind the feature `testing`.
 
-use std::{collections::BTreeMap, fmt, io, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+    path::PathBuf,
+};
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -29,6 +33,8 @@ pub struct Step {
     pub source: Option<String>,
     /// Variables set for the step beside those that the executor's own process has.
     pub env: BTreeMap<String, String>,
+    /// Variables of the executor's own process that the step does not get.
+    pub withheld: BTreeSet<String>,
     /// Where it runs.
     pub working_dir: PathBuf,
     /// A folder of this run for the executor's own files.

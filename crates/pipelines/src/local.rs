@@ -121,6 +121,9 @@ fn start(step: &Step, program: &str, script: Option<&Path>) -> Result<Child, Exe
         return Err(ExecutorError::WorkingDirectory { path: step.working_dir.clone() });
     }
     let mut command = Command::new(program);
+    for variable in &step.withheld {
+        command.env_remove(variable);
+    }
     command
         .args(step.command.iter().skip(1))
         .args(script)

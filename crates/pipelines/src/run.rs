@@ -2,7 +2,7 @@
 //!
 //! As with Argo's `failFast`, a failing step keeps further ones from starting, and those that already run are let
 //! finish: what they write is whole. Only cancelling the run ends them. A step's environment is, later ones winning:
-//! the executor's own, [`RunOptions::env`], `MLFLOW_RUN_CONTEXT`, the template's `env`.
+//! the executor's own without [`RunOptions::withheld`], [`RunOptions::env`], `MLFLOW_RUN_CONTEXT`, the template's `env`.
 //!
 //! `MLFLOW_RUN_CONTEXT` is how the stock MLflow client takes tags for the runs that it starts
 //! (`mlflow.tracking.context.system_environment_context`): JSON of names to texts, applied after what the client finds
@@ -13,7 +13,13 @@
 mod log;
 mod report;
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::{sync::mpsc, time::Instant};
@@ -48,6 +54,8 @@ pub struct RunOptions {
     pub working_dir: PathBuf,
     /// Variables for every step, beside those of the executor's own process.
     pub env: BTreeMap<String, String>,
+    /// Variables of the executor's own process that no step gets.
+    pub withheld: BTreeSet<String>,
     /// Tags that every MLflow run started by a step will carry.
     pub run_tags: BTreeMap<String, String>,
     /// How many steps may run at the same time.
@@ -59,13 +67,27 @@ impl RunOptions {
     #[must_use]
     pub fn new(uid: Uuid, dir: PathBuf, working_dir: PathBuf) -> Self {
         let parallelism = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { uid, dir, working_dir, env: BTreeMap::new(), run_tags: BTreeMap::new(), parallelism }
+        Self {
+            uid,
+            dir,
+            working_dir,
+            env: BTreeMap::new(),
+            withheld: BTreeSet::new(),
+            run_tags: BTreeMap::new(),
+            parallelism,
+        }
     }
 
     /// With variables for every step.
     #[must_use]
     pub fn with_env(self, env: BTreeMap<String, String>) -> Self {
         Self { env, ..self }
+    }
+
+    /// Without these variables of the executor's own process.
+    #[must_use]
+    pub fn without_inherited(self, withheld: BTreeSet<String>) -> Self {
+        Self { withheld, ..self }
     }
 
     /// With tags for every MLflow run.
@@ -260,6 +282,7 @@ impl Run<'_> {
             command: task.step.command.iter().map(resolve).collect(),
             source: task.step.source.as_ref().map(resolve),
             env,
+            withheld: self.options.withheld.clone(),
             working_dir,
             scratch: self.scratch.clone(),
             keeps_result: task.keeps_result,

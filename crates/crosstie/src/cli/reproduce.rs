@@ -14,7 +14,11 @@ mod environment;
 mod isolated;
 mod recorded;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use pipelines::{Plan, RunOptions, Workflow, checkout};
@@ -108,10 +112,11 @@ impl<'a> Attempt<'a> {
         let path = format!("models/{}/versions/{}/lineage", path_of(&flags.version.model), flags.version.version);
         let recorded = Recorded::fetch(&client, client.get(&path).await?).await?;
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let project = checkout(&recorded.code, &context.dir, &folder.join("tree")).await?;
+        let tree = folder.join("tree");
+        let project = checkout(&recorded.code, &context.dir, &tree).await?;
         output.progress(&format!("code         {} in {}", recorded.code_shown(), project.display()));
-        let plan = plan(&recorded, &project)?;
-        let files = data::provide(&recorded, &context.dir, &project).await?;
+        let plan = plan(&recorded, &tree, &project)?;
+        let files = data::provide(&recorded, &context.dir, &tree, &project).await?;
         output.progress(&format!("data         {files} file(s) have the content that was read then"));
         let environment =
             environment::provide(flags.environment, (&recorded.lock, &recorded.lock_text), context, &folder).await?;
@@ -133,9 +138,9 @@ impl<'a> Attempt<'a> {
         let search = self.environment.path.clone();
         let mut env = step_environment(&registry.client, registry.token.as_deref(), &self.project, search);
         env.extend(self.environment.variables());
-        env.extend(isolated::NO_OTHER_LOGIN.map(|variable| (variable.to_owned(), String::new())));
         let options = RunOptions::new(self.uid, self.folder.join("run"), self.project.clone())
             .with_env(env)
+            .without_inherited(isolated::elsewhere())
             .with_run_tags(tags.clone());
         let record = Record { tags, ..Record::default() };
         let mut attacher = Attacher::new(registry.client.clone(), self.uid, record);
@@ -188,10 +193,10 @@ impl<'a> Attempt<'a> {
 }
 
 /// The workflow that made the run, with the parameters that it had.
-fn plan(recorded: &Recorded, project: &std::path::Path) -> Result<Plan> {
-    let path = project.join(&recorded.workflow_file);
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("the code has no workflow {}", recorded.workflow_file))?;
+fn plan(recorded: &Recorded, tree: &Path, project: &Path) -> Result<Plan> {
+    let path = data::inside(tree, project, &recorded.workflow_file);
+    let text = path.and_then(|path| fs::read_to_string(path).ok());
+    let text = text.with_context(|| format!("the code has no workflow {}", recorded.workflow_file))?;
     let read: Result<Workflow, _> = yaml::parse(&recorded.workflow_file, &text);
     let workflow = read.map_err(|problem| anyhow::anyhow!("{}: {}", recorded.workflow_file, problem.message))?;
     let plan = Plan::compile(&workflow, &recorded.parameters).map_err(|problems| {

@@ -100,6 +100,8 @@ pub(super) fn step_environment(
         ("CROSSTIE_SERVER".to_owned(), client.base().to_owned()),
         ("CROSSTIE_DIR".to_owned(), project.display().to_string()),
         ("MLFLOW_TRACKING_URI".to_owned(), client.base().to_owned()),
+        // Where somebody set it, MLflow's clients register models there and not at the tracking server.
+        ("MLFLOW_REGISTRY_URI".to_owned(), client.base().to_owned()),
         ("PATH".to_owned(), path),
     ]);
     if let Some(token) = token {

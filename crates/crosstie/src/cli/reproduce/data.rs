@@ -1,27 +1,42 @@
 //! The data that the run read, in the fresh folder: every file compared with its recorded digest before anything runs.
 //!
 //! A file that the commit has is the commit's; others are taken from the project's folder, as copies, since a step may
-//! write where it reads. What lies elsewhere is read where it lies.
+//! write where it reads. What lies elsewhere is read where it lies. Which files is said by a record that whoever may write
+//! to the run could change, so nothing is written but into the fresh tree.
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use pipelines::{DataFault, DataManifest};
 
 use super::recorded::Recorded;
 
-/// Provides the data and answers how many files were compared.
+/// Where `path`, from the folder `project` in `tree`, lies in `tree`; `None` if that is elsewhere.
+pub(super) fn inside(tree: &Path, project: &Path, path: &str) -> Option<PathBuf> {
+    let mut place = project.strip_prefix(tree).ok()?.to_owned();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => place.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => place.pop().then_some(())?,
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(tree.join(place))
+}
+
+/// Provides the data and answers how many files were compared. The project is a folder of the fresh `tree`.
 ///
 /// # Errors
 /// Names every file that is not there or has another content.
-pub(super) async fn provide(recorded: &Recorded, from: &Path, project: &Path) -> Result<usize> {
+pub(super) async fn provide(recorded: &Recorded, from: &Path, tree: &Path, project: &Path) -> Result<usize> {
     let Some(manifest) = recorded.data.clone() else { return Ok(0) };
-    let (from, project) = (from.to_owned(), project.to_owned());
+    let (from, tree, project) = (from.to_owned(), tree.to_owned(), project.to_owned());
     let provided = tokio::task::spawn_blocking(move || {
-        let faults = provided(&manifest, &from, &project)?;
+        let faults = provided(&manifest, &from, &tree, &project)?;
         Ok::<_, anyhow::Error>((manifest.files.len(), faults))
     });
     let (files, faults) = provided.await.context("the data was not compared")??;
@@ -37,7 +52,7 @@ pub(super) async fn provide(recorded: &Recorded, from: &Path, project: &Path) ->
     )
 }
 
-fn provided(manifest: &DataManifest, from: &Path, project: &Path) -> Result<Vec<DataFault>> {
+fn provided(manifest: &DataManifest, from: &Path, tree: &Path, project: &Path) -> Result<Vec<DataFault>> {
     // What the commit has need not be looked for; absolute paths are the same file from everywhere.
     let absent = path_of_faults(&manifest.faults(project)?);
     let wanted = DataManifest {
@@ -47,7 +62,10 @@ fn provided(manifest: &DataManifest, from: &Path, project: &Path) -> Result<Vec<
     let faults = wanted.faults(from)?;
     if faults.is_empty() {
         for path in wanted.files.keys().filter(|path| Path::new(path).is_relative()) {
-            copy(&from.join(path), &project.join(path)).with_context(|| format!("cannot copy {path}"))?;
+            let to = inside(tree, project, path).with_context(|| {
+                format!("the data {path} lies outside of the repository: name it by its whole path in the workflow")
+            })?;
+            copy(&from.join(path), &to, tree).with_context(|| format!("cannot copy {path}"))?;
         }
     }
     Ok(faults)
@@ -60,9 +78,65 @@ fn path_of_faults(faults: &[DataFault]) -> Vec<String> {
     faults.iter().map(path).collect()
 }
 
-fn copy(from: &PathBuf, to: &PathBuf) -> io::Result<()> {
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
+fn copy(from: &Path, to: &Path, tree: &Path) -> Result<()> {
+    let folder = to.parent().context("it has no folder")?;
+    fs::create_dir_all(folder)?;
+    // The commit's own links are followed by whoever writes through them.
+    ensure!(folder.canonicalize()?.starts_with(tree.canonicalize()?), "{} leads out of the fresh folder", to.display());
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Ok(()) | Err(_) => {}
     }
-    fs::copy(from, to).map(drop)
+    fs::copy(from, to)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(project: &Path, path: &str) -> DataManifest {
+        DataManifest::collect(project, [&project.join(path)]).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_fresh_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, tree) = (dir.path().join("home/ranking"), dir.path().join("home/ranking/.crosstie/r/tree"));
+        let project = tree.join("ranking");
+        for folder in [&from, &project, &dir.path().join("home/shared"), &dir.path().join("data")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        for file in ["home/shared/x", "data/x", "home/ranking/y"] {
+            fs::write(dir.path().join(file), file).unwrap();
+        }
+        let beside = provided(&manifest(&from, "../shared/x"), &from, &tree, &project).unwrap();
+        assert!(beside.is_empty() && tree.join("shared/x").is_file(), "beside the project, in the repository");
+        let out = provided(&manifest(&from, "../../data/x"), &from, &tree, &project).unwrap_err().to_string();
+        assert!(out.contains("../../data/x lies outside of the repository"), "{out}");
+        assert!(!tree.join("../data").exists());
+
+        // Links that the commit has.
+        let (victim, linked) = (dir.path().join("victim"), manifest(&from, "y"));
+        std::os::unix::fs::symlink(&victim, project.join("y")).unwrap();
+        provided(&linked, &from, &tree, &project).unwrap();
+        assert!(!victim.exists() && !project.join("y").is_symlink());
+        fs::create_dir(&victim).unwrap();
+        fs::create_dir(from.join("d")).unwrap();
+        fs::write(from.join("d/z"), "z").unwrap();
+        std::os::unix::fs::symlink(&victim, project.join("d")).unwrap();
+        let error = provided(&manifest(&from, "d/z"), &from, &tree, &project).unwrap_err();
+        assert!(format!("{error:#}").contains("leads out of the fresh folder"), "{error:#}");
+        assert!(!victim.join("z").exists());
+    }
+
+    #[test]
+    fn a_path_is_followed_without_a_look_at_the_disk() {
+        let (tree, project) = (Path::new("/t"), Path::new("/t/p"));
+        assert_eq!(inside(tree, project, "w/./x.yaml").as_deref(), Some(Path::new("/t/p/w/x.yaml")));
+        assert_eq!(inside(tree, project, "../x.yaml").as_deref(), Some(Path::new("/t/x.yaml")));
+        for outside in ["../../t/x", "/etc/passwd", "a/../../../x"] {
+            assert_eq!(inside(tree, project, outside), None, "{outside}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! ports. It ends with the reproduction.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -19,22 +19,20 @@ use crate::cli::{
     path_of,
 };
 
-/// Variables that would lead the server or its clients to the stores of somebody else.
-const ELSEWHERE: [&str; 10] = [
-    "CROSSTIE_SERVER",
-    "CROSSTIE_TOKEN",
-    "CROSSTIE_HOST",
-    "CROSSTIE_DATABASE",
-    "CROSSTIE_ARTIFACTS",
-    "CROSSTIE_DEFAULT_ARTIFACT_ROOT",
-    "CROSSTIE_ONLINE_STORE",
-    "CROSSTIE_ROLES",
-    "CROSSTIE_MLFLOW_UI",
-    "CROSSTIE_REGISTRY",
-];
+/// The variable that leads nowhere but to a library.
+const LIBRARY: &str = "CROSSTIE_ONNXRUNTIME";
 
-/// Variables by which a step's MLflow client would show a login of the user's own server; empty, they are none.
-pub(super) const NO_OTHER_LOGIN: [&str; 2] = ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"];
+/// Whether a variable tells this program or an MLflow client where something is, or as whom to go there. Whole families:
+/// a list of names would forget the next one.
+fn leads_elsewhere(variable: &str) -> bool {
+    (variable.starts_with("CROSSTIE_") && variable != LIBRARY) || variable.starts_with("MLFLOW_")
+}
+
+/// Variables of this process that would lead the server, its clients or the steps to the stores of somebody else.
+pub(super) fn elsewhere() -> BTreeSet<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| leads_elsewhere(name)).collect()
+}
 
 /// A running server that ends with this value.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ impl Isolated {
         let mut command = tokio::process::Command::new(std::env::current_exe().context("cannot find this program")?);
         command.args(["up", "--detach"]).args(ports).arg("--dir").arg(dir).stdin(Stdio::null());
         command.envs(environment.variables());
-        for variable in ELSEWHERE {
+        for variable in elsewhere() {
             command.env_remove(variable);
         }
         let output = command.output().await.context("cannot start this program again")?;
@@ -108,10 +106,30 @@ impl Drop for Isolated {
             let mut down = std::process::Command::new(program);
             down.arg("down").arg("--dir").arg(&self.dir);
             down.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            for variable in ELSEWHERE {
+            for variable in elsewhere() {
                 down.env_remove(variable);
             }
             down.status().ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_any_command_reads_reaches_the_reproductions_own_server() {
+        let mut open = vec![crate::cli::CommandLine::command()];
+        let mut read = BTreeSet::new();
+        while let Some(command) = open.pop() {
+            read.extend(command.get_arguments().filter_map(|it| Some(it.get_env()?.to_str()?.to_owned())));
+            open.extend(command.get_subcommands().cloned());
+        }
+        assert!(read.contains("MLFLOW_BACKEND_STORE_URI") && read.contains("CROSSTIE_REGISTRY"), "{read:?}");
+        let through: Vec<&String> = read.iter().filter(|variable| !leads_elsewhere(variable)).collect();
+        assert_eq!(through, [LIBRARY]);
     }
 }

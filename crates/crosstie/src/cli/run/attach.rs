@@ -37,7 +37,7 @@ impl Attacher {
     /// When the server does not take it.
     pub(in crate::cli) async fn attach(&mut self) -> Result<()> {
         for run in self.runs().await? {
-            if !self.done.insert(run.run_id.clone()) {
+            if self.done.contains(&run.run_id) {
                 continue;
             }
             for (name, content) in &self.record.files {
@@ -48,6 +48,8 @@ impl Attacher {
                 let inputs = json!({ "run_id": run.run_id, "datasets": self.record.datasets });
                 self.client.send(self.client.mlflow(Method::POST, "runs/log-inputs").json(&inputs)).await?;
             }
+            // Only now: what failed is tried again, and each call may be made twice.
+            self.done.insert(run.run_id);
         }
         Ok(())
     }
