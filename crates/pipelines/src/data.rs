@@ -191,7 +191,10 @@ impl DataManifest {
 
 fn walk(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
     if !path.is_dir() {
-        found.push(path.to_owned());
+        // A device, a pipe or a socket has no content that could be there again, and may have no end.
+        if path.is_file() {
+            found.push(path.to_owned());
+        }
         return Ok(());
     }
     for entry in std::fs::read_dir(path).map_err(unreadable(path))? {
@@ -213,6 +216,9 @@ fn walk(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
 }
 
 fn read(path: &Path) -> io::Result<DataFile> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
     let mut file = File::open(path)?;
     let (mut hasher, mut size, mut piece) = (DigestHasher::default(), 0, vec![0; PIECE]);
     loop {
@@ -243,6 +249,12 @@ mod tests {
         let found = data_of(&parameters.into(), project).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["data"]);
         let manifest = DataManifest::collect(project, &found["data"]).unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(project.join("data/days/socket")).unwrap();
+        let endless =
+            [("data", "data"), ("source", "/dev/zero")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(data_of(&endless.into(), project).unwrap(), found, "what is no file is no data");
+        assert!(DataManifest::collect(project, [&PathBuf::from("/dev/zero")]).is_err());
+        drop(socket);
         let labels = [project.join("data/labels"), project.join("elsewhere")];
         assert_eq!(manifest.part(project, &labels).files.len(), 1);
         assert_eq!(manifest.files.keys().collect::<Vec<_>>(), ["data/days/1", "data/labels"]);

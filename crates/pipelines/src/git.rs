@@ -50,6 +50,11 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
+        .env_remove("GIT_OBJECT_DIRECTORY")
+        .env_remove("GIT_ALTERNATE_OBJECT_DIRECTORIES")
+        // What somebody likes to see of a diff is no part of a patch.
+        .env_remove("GIT_DIFF_OPTS")
+        .env_remove("GIT_EXTERNAL_DIFF")
         // Reading the state must not touch the index of a repository that someone else works in.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .stdin(Stdio::null())

@@ -69,7 +69,8 @@ pub async fn checkout(code: &Code, beside: &Path, into: &Path) -> Result<PathBuf
         // Beside the tree, where no workflow takes it for a file of its own.
         let file = into.with_extension("patch");
         std::fs::write(&file, patch).map_err(write)?;
-        let apply = ["apply", "--binary", "--whitespace=nowarn", &*file.to_string_lossy()];
+        let apply =
+            ["-c", "apply.ignoreWhitespace=no", "apply", "--binary", "--whitespace=nowarn", &*file.to_string_lossy()];
         run(into, &apply).await.map_err(CheckoutError::Patch)?;
     }
     let project = if code.path.is_empty() { into.to_owned() } else { into.join(&code.path) };
@@ -146,7 +147,18 @@ mod tests {
         std::fs::write(project.join("train.py"), "one\n").unwrap();
         std::fs::write(project.join("gone.py"), "x\n").unwrap();
         std::fs::write(tree.join(".gitignore"), "data/\n").unwrap();
+        std::fs::write(tree.join(".gitattributes"), "*.py diff=loud\n").unwrap();
         commit(tree).await;
+        // What people have, and no patch may obey.
+        for (name, value) in [
+            ("diff.noprefix", "true"),
+            ("color.ui", "always"),
+            ("diff.external", "false"),
+            ("diff.loud.textconv", "tr a-z A-Z <"),
+            ("apply.ignoreWhitespace", "change"),
+        ] {
+            run(tree, &["config", name, value]).await.unwrap();
+        }
         std::fs::write(project.join("train.py"), "two\n").unwrap();
         std::fs::remove_file(project.join("gone.py")).unwrap();
         std::fs::write(tree.join("shared.bin"), [0, 159, 146, 150]).unwrap();
@@ -165,6 +177,21 @@ mod tests {
         assert_eq!(std::fs::read_to_string(again.join("train.py")).unwrap(), "two\n");
         assert!(!again.join("gone.py").exists() && !again.join("../data").exists());
         assert_eq!(std::fs::read(again.join("../shared.bin")).unwrap(), [0, 159, 146, 150]);
+    }
+
+    #[tokio::test]
+    async fn a_repository_in_the_tree_is_named_and_not_lost() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let inner = dir.path().join("vendor/ours");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(dir.path().join("train.py"), "import ours\n").unwrap();
+        commit(dir.path()).await;
+        std::fs::write(inner.join("ours.py"), "x = 1\n").unwrap();
+        commit(&inner).await;
+        let error = snapshot(dir.path(), &other.path().join("scratch")).await.unwrap_err().to_string();
+        assert!(error.starts_with("`vendor/ours` is a repository of its own"), "{error}");
+        std::fs::write(dir.path().join(".gitignore"), "vendor/\n").unwrap();
+        assert!(snapshot(dir.path(), &other.path().join("again")).await.unwrap().is_some());
     }
 
     #[tokio::test]

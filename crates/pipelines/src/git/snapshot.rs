@@ -2,7 +2,8 @@
 //! ignored, binary ones included. A folder without a repository is a patch upon nothing.
 //!
 //! Made by `git` with an index and an object store of its own, so that neither the user's index nor their repository is
-//! touched. Kept with a run, it is what makes a dirty tree reproducible instead of forbidden; so it is bounded, since a
+//! touched. By its plumbing commands alone: `git diff` would obey the user's colours, prefixes and text conversions, and
+//! make what no `git apply` takes, or takes for other content. Kept with a run, it is what makes a dirty tree reproducible instead of forbidden; so it is bounded, since a
 //! data set that somebody forgot to ignore belongs into no run's record.
 
 use std::{io, path::Path};
@@ -17,6 +18,9 @@ pub(crate) const MOST_BYTES: u64 = 10 << 20;
 
 /// The tree without files, which every repository knows.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/// How git's index writes that a path is another repository's commit.
+const REPOSITORY: &str = "160000";
 
 /// What no project means to keep where nothing says what is ignored.
 const IGNORED: &str = ".venv/\nvenv/\n__pycache__/\n.ipynb_checkpoints/\n.crosstie/\n";
@@ -47,6 +51,15 @@ pub enum SnapshotError {
         /// The largest of them.
         largest: String,
     },
+    /// There is a repository in it, whose files no patch holds.
+    #[error(
+        "{}, whose files are in no patch: keep that code in the project's own repository, or name it in `.gitignore`",
+        repositories(paths)
+    )]
+    Nested {
+        /// Where they lie, from the tree's root.
+        paths: Vec<String>,
+    },
     /// `git` is not there.
     #[error("cannot run `git`")]
     Start(#[source] io::Error),
@@ -76,8 +89,29 @@ pub async fn snapshot(dir: &Path, scratch: &Path) -> Result<Option<Snapshot>, Sn
     }
     tree.check_size(&changed)?;
     tree.git(&["add", "--all"]).await?;
-    let patch = tree.git(&["diff", "--cached", "--binary", "--full-index", "--no-ext-diff", &tree.base]).await?;
+    let nested = tree.nested().await?;
+    if !nested.is_empty() {
+        return Err(SnapshotError::Nested { paths: nested });
+    }
+    let plain = ["--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"];
+    let patch = [&["diff-index", "--cached", "-p", "--binary", "--full-index"], &plain[..], &[&tree.base]].concat();
+    let patch = tree.git(&patch).await?;
     Ok((!patch.is_empty()).then_some(Snapshot { patch, files: changed.len() }))
+}
+
+/// What git ends with a zero byte each.
+fn fields(output: &[u8]) -> impl Iterator<Item = String> {
+    let fields = output.split(|byte| *byte == 0).filter(|field| !field.is_empty());
+    fields.map(|field| String::from_utf8_lossy(field).into_owned())
+}
+
+fn repositories(paths: &[String]) -> String {
+    let named = paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    if paths.len() == 1 {
+        format!("{named} is a repository of its own")
+    } else {
+        format!("{named} are repositories of their own")
+    }
 }
 
 /// A work tree, seen through an index of our own.
@@ -118,10 +152,17 @@ impl Tree {
     /// The paths that differ from the base, from the tree's root.
     async fn changed(&self) -> Result<Vec<String>, SnapshotError> {
         let untracked = self.git(&["ls-files", "-z", "--others", "--exclude-standard"]).await?;
-        let modified = self.git(&["diff", "-z", "--name-only"]).await?;
-        let all = [untracked, modified].concat();
-        let paths = all.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+        self.git(&["update-index", "-q", "--refresh"]).await?;
+        let modified = self.git(&["diff-files", "-z", "--name-only"]).await?;
+        Ok(fields(&[untracked, modified].concat()).collect())
+    }
+
+    /// The repositories among what was added: git keeps the name of their commit, and nothing of their files.
+    async fn nested(&self) -> Result<Vec<String>, SnapshotError> {
+        let added = self.git(&["diff-index", "--cached", "--raw", "-z", &self.base]).await?;
+        let fields: Vec<String> = fields(&added).collect();
+        let is_nested = |about: &str| about.split(' ').nth(1) == Some(REPOSITORY);
+        Ok(fields.chunks(2).filter(|entry| is_nested(&entry[0])).filter_map(|entry| entry.get(1).cloned()).collect())
     }
 
     fn check_size(&self, changed: &[String]) -> Result<(), SnapshotError> {
