@@ -52,6 +52,13 @@ const PREFIXES: [&str; 2] = ["/api/2.0/mlflow", "/ajax-api/2.0/mlflow"];
 /// The routes of this module.
 #[must_use]
 pub fn routes(state: &MlflowState) -> Vec<Route> {
+    let mut routes = of_registry(state);
+    routes.extend(of_this_server(state));
+    routes
+}
+
+/// Those that a registry answers.
+fn of_registry(state: &MlflowState) -> Vec<Route> {
     let mut routes = Vec::new();
     for module in [
         experiments::routes,
@@ -67,11 +74,17 @@ pub fn routes(state: &MlflowState) -> Vec<Route> {
             routes.extend(PREFIXES.map(|prefix| route.also_at(format!("{prefix}/{}", route.path))));
         }
     }
-    routes.extend(server::routes(state));
     routes.extend(artifacts::routes(state));
     routes.extend(graphql::routes(state));
     routes.extend(web_client::routes(state));
     routes.extend(direct::routes(state));
+    routes
+}
+
+/// Those that are about this server, wherever the registry is: what it is, and what it does not have.
+fn of_this_server(state: &MlflowState) -> Vec<Route> {
+    let mut routes = server::routes(state);
+    routes.extend(web_client::about_this_server());
     routes.extend(unbuilt::routes());
     routes
 }

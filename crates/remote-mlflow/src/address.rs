@@ -6,6 +6,9 @@ use url::Url;
 
 use crate::Error;
 
+/// Rounds of percent-decoding in which dots are looked for; no client encodes more than twice.
+const DECODINGS: usize = 8;
+
 /// The address of an MLflow server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -50,8 +53,8 @@ impl Address {
         let mut url = self.base.clone();
         url.set_path(&whole);
         url.set_query(query);
-        // `..` in any encoding, and what a URL cannot hold, is not what was written any more.
-        (url.path() == whole).then_some(url)
+        // What a URL cannot hold is not what was written any more.
+        (url.path() == whole && !leads_out(path)).then_some(url)
     }
 
     /// The URL of these segments, whatever is in them.
@@ -69,6 +72,23 @@ impl Address {
         let port = self.base.port_or_known_default().unwrap_or_default();
         host == name || host == format!("{name}:{port}")
     }
+}
+
+/// Whether `path` has a `.` or `..` among its parts, in any encoding: servers and their proxies decode `%2f` before they
+/// follow dots.
+fn leads_out(path: &str) -> bool {
+    let mut form = path.to_ascii_lowercase();
+    for _ in 0..DECODINGS {
+        if form.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+            return true;
+        }
+        let decoded = form.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\").replace("%25", "%");
+        if decoded == form {
+            return false;
+        }
+        form = decoded;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -97,6 +117,10 @@ mod tests {
         let at = |path| address.at(path, None).map(|url| url.to_string());
         assert_eq!(at("/api/2.0/x").as_deref(), Some("http://host:5000/mlflow/api/2.0/x"));
         assert_eq!(at("/a%20b/%C3%A4").as_deref(), Some("http://host:5000/mlflow/a%20b/%C3%A4"));
+        for path in ["/a/..%2f..%2Fadmin", "/a/%2e%2e%2fb", "/a%5c..%5Cb", "/a/..%252f..%25252fb", "/a/%2E%252e/b"] {
+            assert_eq!(at(path), None, "{path}");
+        }
+        assert!(at("/artifacts/a..b/..c/100%25").is_some());
         for path in ["/a/../../b", "/a/%2e%2E/b", "/../x", "/a/./b", "relative"] {
             assert_eq!(at(path), None, "{path}");
         }

@@ -9,6 +9,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use http::{HeaderMap, HeaderValue, header};
 use types::{ErrorKind, Role};
 
 use super::MlflowState;
@@ -30,7 +31,8 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     async fn forward(&self, question: http::Request<Bytes>) -> Result<http::Response<artifacts::Content>, Error>;
 }
 
-/// [`super::routes`], answered by `upstream`. What anyone may ask is answered here: it is about this server.
+/// [`super::routes`], those of a registry answered by `upstream`. What is about this server is answered here, and so is
+/// what it does not have: nobody said of those calls that they only look.
 #[must_use]
 pub fn routes(state: &MlflowState, upstream: &Arc<dyn Upstream>) -> Vec<Route> {
     let elsewhere = |route: Route| {
@@ -43,15 +45,28 @@ pub fn routes(state: &MlflowState, upstream: &Arc<dyn Upstream>) -> Vec<Route> {
             }
         }
     };
-    super::routes(state).into_iter().map(elsewhere).collect()
+    let mut routes: Vec<Route> = super::of_registry(state).into_iter().map(elsewhere).collect();
+    routes.extend(super::of_this_server(state));
+    routes
 }
 
 async fn look(State(upstream): State<Arc<dyn Upstream>>, request: Request) -> Result<Response, MlflowError> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LONGEST_QUESTION).await;
     let body = body.map_err(|_| Error::invalid(format!("the request is longer than {LONGEST_QUESTION} bytes")))?;
-    let answer = upstream.forward(http::Request::from_parts(parts, body)).await?;
+    let mut answer = upstream.forward(http::Request::from_parts(parts, body)).await?;
+    disarm(answer.headers_mut());
     Ok(answer.map(Body::from_stream))
+}
+
+/// A file of somebody else's is no page of ours, whatever it says it is: the console has the same origin.
+fn disarm(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let is_json =
+        headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !is_json {
+        headers.entry(header::CONTENT_DISPOSITION).or_insert(HeaderValue::from_static("attachment"));
+    }
 }
 
 async fn refuse(State(upstream): State<Arc<dyn Upstream>>) -> MlflowError {

@@ -3,7 +3,7 @@
 use http::Method;
 use types::ErrorKind;
 
-use super::{Answer, READS};
+use super::{Answer, READS, WRITES};
 use crate::{error::Error, routes::Route};
 
 /// Paths below `/api/` and `/ajax-api/`, with their methods.
@@ -133,7 +133,9 @@ pub(super) fn routes() -> Vec<Route> {
     for (path, methods) in prefixed.chain(bare) {
         for method in methods.split(' ') {
             let method = Method::from_bytes(method.as_bytes()).expect("the table names HTTP methods");
-            routes.push(Route::new(method, path.as_str(), READS, not_built, ()));
+            // A viewer may ask for nothing that changes something, also where it does not happen yet.
+            let access = if method == Method::GET { READS } else { WRITES };
+            routes.push(Route::new(method, path.as_str(), access, not_built, ()));
         }
     }
     routes

@@ -25,8 +25,11 @@ use crate::{
 /// Largest file that the web client may upload.
 const LARGEST_UPLOAD: usize = 10 * 1024 * 1024;
 
+fn both(path: &str) -> [String; 2] {
+    ["/api", "/ajax-api"].map(|prefix| format!("{prefix}/{path}"))
+}
+
 pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
-    let both = |path: &str| ["/api", "/ajax-api"].map(|prefix| format!("{prefix}/{path}"));
     let mut routes = Vec::new();
     for path in both("2.0/mlflow/upload-artifact") {
         routes.push(Route::new(Method::POST, path, WRITES, upload, state.clone()));
@@ -43,6 +46,12 @@ pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
     for path in both("3.0/mlflow/scorers/list") {
         routes.push(Route::new(Method::GET, path, READS, list_scorers, state.clone()));
     }
+    routes
+}
+
+/// What the client asks about the server itself.
+pub(super) fn about_this_server() -> Vec<Route> {
+    let mut routes = Vec::new();
     for path in both("3.0/mlflow/ui-telemetry") {
         routes.push(Route::new(Method::GET, path.as_str(), READS, telemetry, ()));
         routes.push(Route::new(Method::POST, path, READS, no_telemetry, ()));
