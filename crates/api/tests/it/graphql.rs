@@ -52,6 +52,22 @@ async fn run(server: &Server) -> String {
 }
 
 database::testing::on_both! {
+    async fn a_long_variable_is_not_put_into_many_places(db: Database) {
+        let server = serve(db, true).await;
+        let query = |uses: usize| {
+            let filter = "$v ".repeat(uses);
+            format!("query($v:String){{mlflowSearchRuns(input:{{experimentIds:[{filter}]}}){{runs{{info{{runId}}}}}}}}")
+        };
+        let answer = ask(&server, &query(80_000), json!({ "v": "0".repeat(100_000) })).await;
+        let errors = answer["errors"].as_array().unwrap();
+        assert!(errors.iter().any(|error| error.as_str().unwrap().contains("longer than 4194304 bytes")), "{errors:?}");
+        assert!(answer["data"].is_null() && answer.to_string().len() < 1_000_000);
+        let answer = ask(&server, &query(80), json!({ "v": "0" })).await;
+        assert!(answer["errors"].is_null(), "{answer}");
+        let twice = ask(&server, "query($v:Int $v:Int){mlflowGetRun(input:{runId:$v}){run{info{runId}}}}", json!({})).await;
+        assert!(twice.to_string().contains("only one variable named '$v'"), "{twice}");
+    }
+
     async fn a_run_is_read_with_variables_fragments_and_aliases(db: Database) {
         let server = serve(db, true).await;
         let id = run(&server).await;

@@ -104,6 +104,17 @@ impl Value {
         }
     }
 
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let text = match self {
+            Self::Variable(text) | Self::Enum(text) | Self::Plain(Json::String(text)) => text.len(),
+            Self::List(items) => items.iter().map(Self::size).sum(),
+            Self::Object(fields) => fields.iter().map(|(name, value)| name.len() + value.size()).sum(),
+            Self::Plain(_) => 0,
+        };
+        text + size_of::<Self>()
+    }
+
     /// How messages show it.
     pub(super) fn shown(&self) -> String {
         match self {

@@ -19,10 +19,10 @@ pub(super) fn excess(document: &Document) -> Option<String> {
             if depth > DEEPEST {
                 return Some(format!("Query exceeds maximum depth of {DEEPEST}"));
             }
-            let fields = fields_at(set, document);
+            let (fields, walked) = fields_at(set, document);
             aliases = aliases.max(fields.iter().filter(|field| field.alias.is_some()).count());
             root_fields += if depth == 1 { fields.len() } else { 0 };
-            selections += fields.len();
+            selections += walked;
             if selections > MOST_SELECTIONS {
                 return Some(format!("Query exceeds maximum total selections of {MOST_SELECTIONS}"));
             }
@@ -38,12 +38,13 @@ pub(super) fn excess(document: &Document) -> Option<String> {
     None
 }
 
-/// The fields of one level, with those of its fragments, each fragment once.
-fn fields_at<'a>(set: &'a [Selection], document: &'a Document) -> Vec<&'a Field> {
-    let mut fields = Vec::new();
+/// The fields of one level, with those of its fragments, each fragment once; and how many selections were walked through.
+fn fields_at<'a>(set: &'a [Selection], document: &'a Document) -> (Vec<&'a Field>, usize) {
+    let (mut fields, mut walked) = (Vec::new(), 0);
     let mut seen = HashSet::new();
     let mut open = vec![set];
     while let Some(set) = open.pop() {
+        walked += set.len();
         for selection in set {
             match selection {
                 Selection::Field(field) => fields.push(field),
@@ -55,7 +56,7 @@ fn fields_at<'a>(set: &'a [Selection], document: &'a Document) -> Vec<&'a Field>
             }
         }
     }
-    fields
+    (fields, walked)
 }
 
 #[cfg(test)]
@@ -96,5 +97,7 @@ mod tests {
         assert!(excess_of(&format!("{{ {} }}", fields(11))).unwrap().contains("at most 10 root fields, got 11"));
         let query = format!("{{ a {{ {} }} }}", fields(1_000));
         assert_eq!(excess_of(&query).unwrap(), "Query exceeds maximum total selections of 1000");
+        let query = format!("{{ a {{ b {} }} }}", "...F ".repeat(1_000));
+        assert_eq!(excess_of(&query).unwrap(), "Query exceeds maximum total selections of 1000", "spreads count, too");
     }
 }

@@ -9,6 +9,8 @@ use super::{
 
 /// How deep anything may stand in another: more than the limits allow, and far less than the stack holds.
 const DEEPEST: usize = 40;
+/// How many names a list of arguments or fields of a value may have: some ten times those of any type.
+const MOST_NAMES: usize = 100;
 
 /// Parses `source`.
 ///
@@ -171,6 +173,9 @@ impl Parser {
             if values.iter().any(|(other, _)| *other == name) {
                 return Err(format!("There can be only one value named '{name}'."));
             }
+            if values.len() == MOST_NAMES {
+                return Err(format!("There are more than {MOST_NAMES} values in one place."));
+            }
             values.push((name, self.deeper(Self::value)?));
         }
         Ok(values)
@@ -272,5 +277,7 @@ mod tests {
         ] {
             assert!(parse(&deep).unwrap_err().contains("nested deeper than"));
         }
+        let names = (0..80_000).map(|n| format!("n{n}:1 ")).collect::<String>();
+        assert!(parse(&format!("{{a({names})}}")).unwrap_err().contains("more than 100 values"));
     }
 }

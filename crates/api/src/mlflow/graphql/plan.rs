@@ -16,6 +16,8 @@ use super::{
 const TYPENAME: &str = "__typename";
 /// Names the part of the web client that asks; it has no meaning here.
 const COMPONENT: &str = "component";
+/// Most bytes of variables' values in all places where they are used: a short query may name a long one often.
+const MOST_PUT: usize = 4 << 20;
 
 /// One field of an answer.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(super) enum Reads {
 /// Everything that is wrong with it.
 pub(super) fn plan(document: &Document, operation: &Operation, given: &Json) -> Result<Vec<Step>, Vec<String>> {
     let (name, calls) = roots::of_kind(operation.kind).ok_or_else(|| vec!["There are no subscriptions.".to_owned()])?;
-    let mut planner = Planner { document, variables: HashMap::new(), errors: Vec::new() };
+    let mut planner = Planner { document, variables: HashMap::new(), room: Some(MOST_PUT), errors: Vec::new() };
     for directive in operation.directives.iter().filter(|directive| directive.name != COMPONENT) {
         planner.errors.push(format!("Unknown directive '@{}'.", directive.name));
     }
@@ -57,7 +59,10 @@ pub(super) fn plan(document: &Document, operation: &Operation, given: &Json) -> 
 
 struct Planner<'a> {
     document: &'a Document,
-    variables: HashMap<String, Value>,
+    /// Values, each with its size.
+    variables: HashMap<String, (Value, usize)>,
+    /// How many bytes of them may still be put in; `None` once there were too many.
+    room: Option<usize>,
     errors: Vec<String>,
 }
 
@@ -65,6 +70,10 @@ impl<'a> Planner<'a> {
     /// The variables that were given, or have a default; others are null where they may be.
     fn take_variables(&mut self, operation: &Operation, given: &Json) {
         for variable in &operation.variables {
+            if self.variables.contains_key(&variable.name) {
+                self.errors.push(format!("There can be only one variable named '${}'.", variable.name));
+                continue;
+            }
             let value = given.get(&variable.name).map(Value::of_json).or_else(|| variable.default.clone());
             let is_null = value.as_ref().is_none_or(|value| *value == Value::Plain(Json::Null));
             if is_null && variable.type_name.ends_with('!') {
@@ -74,7 +83,9 @@ impl<'a> Planner<'a> {
                 );
                 self.errors.push(message);
             }
-            self.variables.insert(variable.name.clone(), value.unwrap_or(Value::Plain(Json::Null)));
+            let value = value.unwrap_or(Value::Plain(Json::Null));
+            let size = value.size();
+            self.variables.insert(variable.name.clone(), (value, size));
         }
     }
 
@@ -148,10 +159,7 @@ impl<'a> Planner<'a> {
     /// `value` with the values of variables in their places.
     fn without_variables(&mut self, value: &Value) -> Value {
         match value {
-            Value::Variable(name) => self.variables.get(name).cloned().unwrap_or_else(|| {
-                self.errors.push(format!("Variable '${name}' is not defined."));
-                Value::Plain(Json::Null)
-            }),
+            Value::Variable(name) => self.variable(name).unwrap_or(Value::Plain(Json::Null)),
             Value::List(items) => Value::List(items.iter().map(|item| self.without_variables(item)).collect()),
             Value::Object(fields) => {
                 let fields = fields.iter().map(|(name, value)| (name.clone(), self.without_variables(value)));
@@ -159,6 +167,21 @@ impl<'a> Planner<'a> {
             }
             Value::Enum(_) | Value::Plain(_) => value.clone(),
         }
+    }
+
+    /// The value of a variable, as long as there is room for it.
+    fn variable(&mut self, name: &str) -> Option<Value> {
+        let Some((value, size)) = self.variables.get(name) else {
+            self.errors.push(format!("Variable '${name}' is not defined."));
+            return None;
+        };
+        let room = self.room?.checked_sub(*size);
+        if room.is_none() {
+            self.errors
+                .push(format!("The variables are longer than {MOST_PUT} bytes in the places where they are used."));
+        }
+        self.room = room;
+        room.map(|_| value.clone())
     }
 
     fn call(&mut self, type_name: &'static str, calls: &'static [Root], fields: &[&'a Field]) -> Option<Reads> {
