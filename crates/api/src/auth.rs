@@ -1,6 +1,7 @@
 //! Who calls: a bearer token, MLflow's user and password (the password is the token), or nobody.
 //!
-//! On loopback nobody is an editor, unless tokens are required; on any other address nobody is refused.
+//! On loopback nobody is an editor, unless tokens are required, and as long as they call this machine by a name of its
+//! own ([`AllowedHosts`]); on any other address nobody is refused.
 
 use axum::{
     Router,
@@ -17,6 +18,7 @@ use types::{ErrorKind, Principal, Role};
 
 use crate::{
     error::{Error, Shape},
+    hosts::AllowedHosts,
     routes::Access,
 };
 
@@ -25,20 +27,27 @@ use crate::{
 pub struct Gate {
     identity: identity::Service,
     anonymous_allowed: bool,
+    hosts: AllowedHosts,
 }
 
 impl Gate {
     /// The gate over `identity`. `anonymous_allowed` is true on loopback, unless the project requires tokens.
     #[must_use]
-    pub const fn new(identity: identity::Service, anonymous_allowed: bool) -> Self {
-        Self { identity, anonymous_allowed }
+    pub fn new(identity: identity::Service, anonymous_allowed: bool) -> Self {
+        Self { identity, anonymous_allowed, hosts: AllowedHosts::default() }
+    }
+
+    /// With names by which it may be called without a token, besides this machine's own.
+    #[must_use]
+    pub fn with_hosts(self, hosts: AllowedHosts) -> Self {
+        Self { hosts, ..self }
     }
 
     /// The principal that `headers` show, if it may have `access`.
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] for no token where one is needed, or an unknown one;
-    /// [`ErrorKind::PermissionDenied`] when the role is not enough; the database's errors.
+    /// [`ErrorKind::PermissionDenied`] when the role is not enough, or nobody calls by a strange name; the database's errors.
     pub async fn admit(&self, headers: &HeaderMap, access: Access) -> Result<Principal, Error> {
         let Some(token) = token_of(headers)? else {
             return match access {
@@ -47,7 +56,10 @@ impl Gate {
                     ErrorKind::Unauthenticated,
                     "this server needs a token: send `Authorization: Bearer …`, or set MLFLOW_TRACKING_TOKEN for MLflow clients",
                 )),
-                Access::Role(_) => permit(Principal::anonymous(), access),
+                Access::Role(_) => {
+                    self.hosts.check(headers)?;
+                    permit(Principal::anonymous(), access)
+                }
             };
         };
         if access == Access::Open {

@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod error;
 pub mod features;
+pub mod hosts;
 pub mod inference;
 pub mod lineage;
 pub mod maintenance;

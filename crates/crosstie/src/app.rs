@@ -9,7 +9,7 @@ mod webhooks;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use api::mlflow::elsewhere::Upstream;
+use api::{auth::Gate, mlflow::elsewhere::Upstream};
 use artifacts::Store;
 use database::{Database, Transaction};
 use remote_mlflow::RemoteMlflow;
@@ -28,6 +28,7 @@ use crate::{
 use rooms::Rooms;
 use servers::Servers;
 use status::ProcessStatus;
+pub(crate) use webhooks::KEY_FILE;
 
 /// How long a start waits for what is in production to be loaded before it answers anyway.
 const LOADING: Duration = Duration::from_secs(10);
@@ -95,7 +96,9 @@ impl App {
         }
         let status = ProcessStatus::new(&settings, &addresses, started, &services);
         let anonymous = settings.host.is_loopback() && !settings.require_token;
-        let servers = servers::serve(listeners, &services, Arc::new(status), ui, anonymous);
+        let gate = Gate::new(services.identity.clone(), anonymous);
+        let gate = gate.with_hosts(settings.allowed_hosts.iter().cloned().collect());
+        let servers = servers::serve(listeners, &services, Arc::new(status), ui, gate);
         Ok(Self { addresses, tasks, servers, serving: services.serving, database: services.database })
     }
 

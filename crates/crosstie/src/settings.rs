@@ -156,7 +156,7 @@ impl StoreUris {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct UpFlags {
     /// The address to listen on. Any other than loopback needs a token to exist first [default: 127.0.0.1].
-    #[arg(long, env = "CROSSTIE_HOST")]
+    #[arg(long, env = "CROSSTIE_HOST", value_parser = mlflow_names::host)]
     pub(crate) host: Option<IpAddr>,
     /// MLflow's REST API, Crosstie's own and the console; 0 takes a free port [default: 5000].
     #[arg(long, env = "CROSSTIE_PORT")]
@@ -240,6 +240,8 @@ pub(crate) struct Settings {
     pub(crate) mlflow_ui: Option<WebClient>,
     /// Whether loopback callers need a token.
     pub(crate) require_token: bool,
+    /// By which other names than those of this machine they may call without one.
+    pub(crate) allowed_hosts: Vec<String>,
     /// Where alerts are sent.
     pub(crate) alerts: Routing,
     /// How the registry's webhooks behave.
@@ -272,6 +274,7 @@ impl Settings {
             onnxruntime: flags.onnxruntime,
             mlflow_ui: flags.mlflow_ui.as_ref().or(project.mlflow_ui.as_ref()).map(|said| WebClient::parse(dir, said)),
             require_token: project.require_token,
+            allowed_hosts: flags.mlflow.allowed_hosts,
             alerts: project.alerts.clone(),
             webhooks: WebhookSettings::resolve(flags.webhooks)?,
             ready_file: flags.ready_file,

@@ -138,9 +138,8 @@ pub(super) fn serve(
     services: &Services,
     status: Arc<dyn Status>,
     ui: Option<MlflowUi>,
-    anonymous: bool,
+    gate: Gate,
 ) -> Servers {
-    let gate = Gate::new(services.identity.clone(), anonymous);
     let close = CancellationToken::new();
     let mut running = JoinSet::new();
     let [api, inference_port, grpc, metrics] = listeners;

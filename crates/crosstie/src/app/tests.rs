@@ -38,6 +38,7 @@ fn settings(dir: &Path) -> Settings {
         onnxruntime: None,
         mlflow_ui: None,
         require_token: false,
+        allowed_hosts: Vec::new(),
         alerts: Routing::default(),
         webhooks: WebhookSettings {
             key: None,

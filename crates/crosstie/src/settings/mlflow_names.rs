@@ -1,7 +1,10 @@
 //! What `mlflow server` calls our settings: its flags and variables are taken, so that a start command need not be
 //! rewritten. Ours win where both are given.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use anyhow::{Result, bail};
+use clap::builder::BoolishValueParser;
 
 use super::{StoreFlags, UpFlags};
 
@@ -26,8 +29,8 @@ pub(crate) struct MlflowStoreFlags {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct MlflowFlags {
     /// The same as --host.
-    #[arg(long, env = "MLFLOW_HOST", hide = true)]
-    mlflow_host: Option<std::net::IpAddr>,
+    #[arg(long, env = "MLFLOW_HOST", hide = true, value_parser = host)]
+    mlflow_host: Option<IpAddr>,
     /// The same as --port.
     #[arg(long, env = "MLFLOW_PORT", hide = true)]
     mlflow_port: Option<u16>,
@@ -38,11 +41,24 @@ pub(crate) struct MlflowFlags {
     #[arg(long, overrides_with = "serve_artifacts", hide = true)]
     no_serve_artifacts: bool,
     /// The same as --serve-artifacts and --no-serve-artifacts.
-    #[arg(long, env = "MLFLOW_SERVE_ARTIFACTS", hide = true)]
+    #[arg(long, env = "MLFLOW_SERVE_ARTIFACTS", hide = true, value_parser = BoolishValueParser::new())]
     mlflow_serve_artifacts: Option<bool>,
+    /// Names by which browsers may reach this server without a token, as `Host` says them: `crosstie.internal`,
+    /// `*.example.com`, or `*` for all. localhost and private addresses always may. A page that had its own name lead
+    /// here would otherwise be an editor.
+    #[arg(long, value_name = "NAMES", env = "MLFLOW_SERVER_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub(super) allowed_hosts: Vec<String>,
     /// One process serves here, with as many threads as it needs.
     #[arg(long, short = 'w', env = "MLFLOW_WORKERS", hide = true)]
     workers: Option<u32>,
+}
+
+/// An address to listen on; of names the one that is the same everywhere.
+pub(super) fn host(text: &str) -> Result<IpAddr, String> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().map_err(|_| "it is neither an IP address nor `localhost`".to_owned())
 }
 
 /// `flags` with what was said by MLflow's names put to ours.
@@ -109,6 +125,20 @@ mod tests {
         assert_eq!((flags.stores.artifacts.as_deref(), flags.port), (Some("./art"), Some(5001)));
         let flags = parsed("--database sqlite:a.db --backend-store-uri sqlite:b.db").unwrap();
         assert_eq!(flags.stores.database.as_deref(), Some("sqlite:a.db"));
+    }
+
+    #[test]
+    fn words_that_click_takes_are_taken() {
+        for yes in ["1", "True", "yes", "on"] {
+            assert!(parsed(&format!("--mlflow-serve-artifacts {yes} --mlflow-host localhost")).is_ok(), "{yes}");
+        }
+        assert!(parsed("--mlflow-serve-artifacts 0").is_err(), "it is heard");
+        for flag in ["--host", "--mlflow-host"] {
+            assert_eq!(parsed(&format!("{flag} LocalHost")).unwrap().host, Some(Ipv4Addr::LOCALHOST.into()));
+            assert!(parsed(&format!("{flag} example.com")).is_err());
+        }
+        let flags = parsed("--allowed-hosts a.example,*.b.example").unwrap();
+        assert_eq!(flags.mlflow.allowed_hosts, ["a.example", "*.b.example"]);
     }
 
     #[test]
