@@ -20,7 +20,10 @@ use futures::TryStreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use types::{DigestHasher, ErrorKind};
 
-use crate::state_dir::write_whole;
+use crate::{
+    app::KEY_FILE,
+    state_dir::{write_private, write_whole},
+};
 use manifest::{FileEntry, Manifest};
 
 pub(crate) use restore::restore;
@@ -41,6 +44,8 @@ pub(crate) struct Stores {
     pub(crate) features: features::Service,
     /// The prediction log's folder.
     pub(crate) predictions: PathBuf,
+    /// The file of the key that secrets of webhooks are stored under, if it is one.
+    pub(crate) webhook_key: Option<PathBuf>,
 }
 
 /// Writes a backup of `stores` into the folder `to`.
@@ -66,6 +71,11 @@ pub(crate) async fn back_up(stores: &Stores, to: &Path) -> Result<BackedUp> {
     let online = stores.features.store().back_up(&to.join(ONLINE)).await.context("cannot copy the online store")?;
     if online {
         files.push(manifest::entry(to, Path::new(ONLINE))?);
+    }
+    if let Some(key) = &stores.webhook_key {
+        let content = fs::read(key).with_context(|| format!("cannot read {}", key.display()))?;
+        write_private(&to.join(KEY_FILE), &content)?;
+        files.push(manifest::entry(to, Path::new(KEY_FILE))?);
     }
     let manifest = Manifest::new(dialect_name(stores.database.dialect()), files);
     let made = BackedUp { to: to.to_owned(), files: manifest.files.len() as u64, bytes: manifest.bytes() };

@@ -1,7 +1,7 @@
 //! Collecting, verifying and backing up, over all stores. One at a time on one database: a backup must not lose files to a
 //! collection.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use api::{
     error::Error,
@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 12;
 const WAIT: time::Duration = time::Duration::from_secs(1);
 
 /// The stores.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Upkeep {
     pub(crate) database: Database,
     pub(crate) registry: registry::Service,
@@ -38,7 +38,7 @@ pub(crate) struct Upkeep {
     pub(crate) stores: backup::Stores,
     pub(crate) clock: runtime::SharedClock,
     /// One at a time in this process.
-    pub(crate) busy: Mutex<()>,
+    pub(crate) busy: Arc<Mutex<()>>,
 }
 
 impl Upkeep {
@@ -52,7 +52,7 @@ impl Upkeep {
             error = self.renewed(&lease) => Err(error),
         };
         if let Err(error) = self.database.release_lease(&lease).await {
-            tracing::warn!(%error, "the lease could not be given back; it ends in a minute");
+            tracing::warn!(%error, "the lease could not be given back; it ends by itself");
         }
         outcome
     }
@@ -81,6 +81,13 @@ impl Upkeep {
                 return away(&error);
             }
         }
+    }
+
+    /// Runs `work` to its end, also when whoever asked for it has gone: what was begun is done, and on record.
+    async fn to_its_end<T: Send + 'static>(
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        tokio::spawn(work).await.map_err(|error| Error::of(ErrorKind::Internal, &error))?
     }
 
     async fn record(&self, by: &Principal, action: &str, subject: String, detail: JsonValue) -> Result<(), Error> {
@@ -117,9 +124,13 @@ impl Maintenance for Upkeep {
         if collection.dry_run {
             return Ok(self.registry.collect(collection).await?);
         }
-        let collected = self.alone(async { Ok(self.registry.collect(collection).await?) }).await?;
-        self.record(by, "registry.collect", "registry".to_owned(), json!(collected)).await?;
-        Ok(collected)
+        let (this, by) = (self.clone(), by.clone());
+        Self::to_its_end(async move {
+            let collected = this.alone(async { Ok(this.registry.collect(collection).await?) }).await?;
+            this.record(&by, "registry.collect", "registry".to_owned(), json!(collected)).await?;
+            Ok(collected)
+        })
+        .await
     }
 
     async fn verify(&self) -> Result<Verified, Error> {
@@ -129,9 +140,13 @@ impl Maintenance for Upkeep {
     }
 
     async fn back_up(&self, by: &Principal, to: PathBuf) -> Result<BackedUp, Error> {
-        let made = self.alone(async { backup::back_up(&self.stores, &to).await.map_err(refused) }).await?;
-        self.record(by, "backup", to.display().to_string(), json!(made)).await?;
-        Ok(made)
+        let (this, by) = (self.clone(), by.clone());
+        Self::to_its_end(async move {
+            let made = this.alone(async { backup::back_up(&this.stores, &to).await.map_err(refused) }).await?;
+            this.record(&by, "backup", to.display().to_string(), json!(made)).await?;
+            Ok(made)
+        })
+        .await
     }
 }
 
@@ -142,7 +157,14 @@ fn away(error: &database::Error) -> Error {
 /// An operator is told everything: it is the operator's machine.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn refused(error: anyhow::Error) -> Error {
-    Error::new(ErrorKind::FailedPrecondition, format!("{error:#}"))
+    let of = |cause: &(dyn std::error::Error + 'static)| {
+        let database = cause.downcast_ref().map(database::Error::kind);
+        let artifacts = cause.downcast_ref().map(artifacts::Error::kind);
+        let full = cause.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::StorageFull);
+        database.or(artifacts).or(full.then_some(ErrorKind::OutOfSpace))
+    };
+    let kind = error.chain().find_map(of).unwrap_or(ErrorKind::FailedPrecondition);
+    Error::new(kind, format!("{error:#}"))
 }
 
 /// The adapter over these services.
@@ -161,6 +183,25 @@ pub(crate) fn over(
         identity: identity.clone(),
         stores,
         clock: Arc::clone(clock),
-        busy: Mutex::new(()),
+        busy: Arc::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_that_failed_says_whose_fault_it_is() {
+        let kind = |error: anyhow::Error| refused(error).kind;
+        let full = Err::<(), _>(io::Error::from(io::ErrorKind::StorageFull)).context("cannot write it").unwrap_err();
+        assert_eq!(kind(full), ErrorKind::OutOfSpace);
+        let lost = Err::<(), _>(artifacts::Error::NotFound { path: artifacts::ArtifactPath::root() })
+            .context("cannot read")
+            .unwrap_err();
+        assert_eq!(kind(lost), ErrorKind::NotFound);
+        assert_eq!(kind(anyhow::anyhow!("the folder is not empty")), ErrorKind::FailedPrecondition);
+    }
 }

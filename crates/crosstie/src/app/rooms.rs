@@ -91,6 +91,7 @@ impl Rooms<'_> {
             artifacts: self.artifacts.clone(),
             features: self.features.clone(),
             predictions: self.settings.state.join("predictions"),
+            webhook_key: self.settings.webhooks.key.is_none().then(|| self.settings.state.join(super::KEY_FILE)),
         };
         let registry = self
             .registry

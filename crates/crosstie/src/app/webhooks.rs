@@ -8,8 +8,8 @@ use webhook_sender::HttpSender;
 
 use crate::{settings::Settings, state_dir::write_private};
 
-/// The file of the key, where none was named. Lost with the folder, so it says what it is for.
-const KEY_FILE: &str = "webhook-secret.key";
+/// The file of the key, where none was named. Lost with the folder, so it says what it is for; a backup has it.
+pub(crate) const KEY_FILE: &str = "webhook-secret.key";
 
 /// The registry with webhooks that leave over HTTP.
 pub(super) fn attach(registry: registry::Service, settings: &Settings) -> Result<registry::Service> {

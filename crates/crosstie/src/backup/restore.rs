@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio_util::io::ReaderStream;
 
 use super::{ARTIFACTS, DATABASE, ONLINE, PREDICTIONS, files_below, manifest::Manifest};
-use crate::settings::StoreUris;
+use crate::{app::KEY_FILE, settings::StoreUris, state_dir::write_private};
 
 /// What was put back.
 #[derive(Debug, Clone, Serialize)]
@@ -39,7 +39,10 @@ pub(crate) async fn restore(from: &Path, stores: &StoreUris, state: &Path) -> Re
         Store::open_with(&stores.artifacts, &stores.artifact_access).context("cannot open the artifact store")?;
     let predictions = state.join(PREDICTIONS);
     let online = manifest.files.iter().any(|file| file.path == ONLINE).then(|| online_file(stores)).transpose()?;
+    let key = manifest.files.iter().any(|file| file.path == KEY_FILE);
+    let key = key.then(|| fs::read(from.join(KEY_FILE))).transpose().context("cannot read the key of webhooks")?;
     check_kind(&manifest, stores)?;
+    check_key(key.as_deref(), &state.join(KEY_FILE))?;
     if artifacts.beside().is_none() {
         let beside = format!("{ARTIFACTS}/{}/", artifacts::BESIDE);
         ensure!(
@@ -55,6 +58,9 @@ pub(crate) async fn restore(from: &Path, stores: &StoreUris, state: &Path) -> Re
     if let Some(online) = online {
         copy(&from.join(ONLINE), &online)?;
     }
+    if let Some(key) = key {
+        write_private(&state.join(KEY_FILE), &key)?;
+    }
     database::backup::restore(&from.join(DATABASE), &stores.database).await.context("cannot restore the database")?;
     Ok(Restored { files: manifest.files.len() as u64, bytes: manifest.bytes(), made_by: manifest.crosstie })
 }
@@ -67,6 +73,19 @@ fn check_kind(manifest: &Manifest, stores: &StoreUris) -> Result<()> {
         manifest.database
     );
     Ok(())
+}
+
+/// Another key that is here already is some other store's: replaced, its secrets would be lost.
+fn check_key(key: Option<&[u8]>, place: &Path) -> Result<()> {
+    match (key, fs::read(place)) {
+        (Some(key), Ok(here)) if here != key => {
+            bail!("{} is another key than the backup's: move it away, it is some other store's", place.display())
+        }
+        (_, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot read {}", place.display()))
+        }
+        (_, Ok(_) | Err(_)) => Ok(()),
+    }
 }
 
 fn online_file(stores: &StoreUris) -> Result<PathBuf> {

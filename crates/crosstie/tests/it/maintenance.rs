@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -85,6 +86,10 @@ async fn comes_back(flags: &[&str], others: &[&str]) {
     assert!(said.succeeded, "{said:?}");
     let said = run(&second, &restore);
     assert!(!said.succeeded && said.err.contains("is not empty"), "{said:?}");
+    let key = |folder: &Path| fs::read(folder.join(".crosstie/webhook-secret.key")).unwrap();
+    assert_eq!(key(&second), key(&path), "or no secret of a webhook could be read");
+    let mode = fs::metadata(second.join(".crosstie/webhook-secret.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let server = Server::start_with(&second, others).await;
     assert_eq!(server.search(&experiment).await, before);
     let missing = server.mlflow(Method::GET, "runs/get", json!({ "run_id": later })).await.unwrap_err();
