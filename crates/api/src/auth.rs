@@ -19,6 +19,7 @@ use types::{ErrorKind, Principal, Role};
 use crate::{
     error::{Error, Shape},
     hosts::AllowedHosts,
+    path,
     routes::Access,
 };
 
@@ -109,7 +110,8 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match gate.admit(request.headers(), access).await {
+    let admitted = gate.admit(request.headers(), access).await;
+    match admitted.and_then(|principal| path::check(request.uri().path()).map(|()| principal)) {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.run(request).await

@@ -14,6 +14,7 @@ pub mod maintenance;
 pub mod mlflow;
 pub mod mlflow_ui;
 pub mod monitoring;
+mod path;
 pub mod predictions;
 pub mod releases;
 pub mod routes;

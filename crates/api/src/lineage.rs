@@ -15,7 +15,7 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 use serde_json::{Value as JsonValue, json};
-use types::{ModelName, ModelVersion, Role};
+use types::{ModelVersion, Role};
 
 use crate::{
     error::{CrosstieError, Error},
@@ -51,18 +51,18 @@ pub fn routes(state: &LineageState) -> Vec<Route> {
 
 async fn version(
     State(state): State<LineageState>,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
 ) -> Result<Json<registry::Lineage>, CrosstieError> {
-    let version = ModelVersion::new(ModelName::parse(&model)?, version);
+    let version: ModelVersion = format!("{model}/{version}").parse()?;
     Ok(Json(state.registry.lineage(&version).await?))
 }
 
 /// What [`version`] answers, and the graph.
 async fn graph(
     State(state): State<LineageState>,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
 ) -> Result<Json<JsonValue>, CrosstieError> {
-    let version = ModelVersion::new(ModelName::parse(&model)?, version);
+    let version: ModelVersion = format!("{model}/{version}").parse()?;
     let (lineage, graph) = state.registry.lineage_graph(&version).await?;
     let mut answer = json!(lineage);
     answer["graph"] = json!(graph);

@@ -88,6 +88,7 @@ async fn complete(State(state): State<MlflowState>, Path(folder): Path<String>, 
     state.registry.forget_artifact(&path).await?;
     let size = direct.complete_multipart(&path, fields.required("upload_id")?, parts).await.map_err(Error::from)?;
     state.registry.record_artifact(&path, size, None).await?;
+    state.registry.artifact_changed(&path).await;
     done()
 }
 

@@ -150,6 +150,7 @@ async fn upload(State(state): State<MlflowState>, uri: Uri, headers: HeaderMap, 
     }
     let place = state.registry.run_artifact(&run_id, &path).await?;
     state.registry.store_artifact(&place, stream::once(async { Ok(content) }).boxed()).await?;
+    state.registry.artifact_changed(&place).await;
     done()
 }
 

@@ -19,6 +19,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::mlflow::table;
+
 /// As they stand in an address.
 const ESCAPES: [&str; 30] = [
     "..",
@@ -152,6 +154,17 @@ fn decoded(escape: &str) -> String {
 }
 
 database::testing::on_both! {
+    async fn a_path_that_is_no_text_is_refused_in_mlflows_shape(db: Database) {
+        let table = table(&db).await;
+        let world = World::new(db).await;
+        for route in table.iter().filter(|route| route.path.contains('{')) {
+            let parts = route.path.split('/').map(|part| if part.starts_with('{') { "%FF" } else { part });
+            let (status, answer) = world.ask(&route.method, &parts.collect::<Vec<_>>().join("/"), Body::empty()).await;
+            let answer: Json = serde_json::from_slice(&answer).unwrap_or_default();
+            assert_eq!((status, answer["error_code"].as_str()), (StatusCode::BAD_REQUEST, Some("INVALID_PARAMETER_VALUE")), "{}", route.path);
+        }
+    }
+
     async fn no_path_leads_out_of_the_store_in_any_encoding(db: Database) {
         let world = World::new(db).await;
         let before = world.files();
