@@ -75,22 +75,29 @@ impl RemoteMlflow {
 
     /// All files at `place` and below, by their paths from there.
     pub(crate) async fn walk(&self, place: &Place) -> Result<Vec<OriginFile>, Error> {
-        let (mut files, mut folders) = (Vec::new(), vec![String::new()]);
+        let (mut files, mut folders, mut visited) = (Vec::new(), vec![String::new()], 0);
         while let Some(folder) = folders.pop() {
+            visited += 1;
             for entry in self.list(place, &folder).await? {
                 if entry.is_dir {
                     folders.push(entry.path);
                 } else {
                     files.push(OriginFile { path: entry.path, size: entry.size });
                 }
-                if files.len() + folders.len() > MOST_FILES {
-                    let (address, what) = (self.http.address.to_string(), "files in one place".to_owned());
-                    return Err(Error::TooMuch { address, what, limit: MOST_FILES });
-                }
+                self.check_count(files.len() + folders.len() + visited)?;
             }
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
+    }
+
+    /// Whatever a server answers, a listing ends.
+    fn check_count(&self, count: usize) -> Result<(), Error> {
+        if count <= MOST_FILES {
+            return Ok(());
+        }
+        let (address, what) = (self.http.address.to_string(), "files in one place".to_owned());
+        Err(Error::TooMuch { address, what, limit: MOST_FILES })
     }
 
     /// What lies in `folder` of `place`, by its path from the place.
@@ -102,8 +109,10 @@ impl RemoteMlflow {
         };
         let at = joined(root, folder);
         let mut found = Vec::new();
-        let mut token = String::new();
+        let (mut token, mut pages) = (String::new(), 0);
         loop {
+            pages += 1;
+            self.check_count(found.len() + pages)?;
             let mut query = vec![(
                 if matches!(place, Place::LoggedModel { .. }) { "artifact_directory_path" } else { "path" },
                 at.as_str(),

@@ -10,6 +10,7 @@ use axum::{Router, body::Body, extract::Request, response::Response, routing::an
 use registry::{Origin as _, OriginError};
 use remote_mlflow::{Credentials, Error, Passed, RemoteMlflow};
 use reqwest::{Method, header::HeaderMap};
+use serde_json::json;
 use types::{ErrorKind, ModelName, Secret};
 
 /// A server that answers every call so, and how often it was asked.
@@ -81,6 +82,35 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
     .await;
     let endless = aliased(&client(&address, &Credentials::None)).await.unwrap_err();
     assert!(endless.to_string().contains("longer than"), "{endless}");
+}
+
+#[tokio::test]
+async fn a_listing_without_end_is_left() {
+    // Tokens a, b, a, b, …: each another than the one before.
+    let page = |request: &Request| {
+        let next = if request.uri().query().unwrap_or_default().contains("page_token=a") { "b" } else { "a" };
+        let files = (0..1_000).map(|n| json!({ "path": format!("model/{n}"), "is_dir": false }));
+        json!({ "files": files.collect::<Vec<_>>(), "next_page_token": next })
+    };
+    let run = json!({ "info": { "run_id": "r", "artifact_uri": "s3://b/r", "experiment_id": "0" }, "data": {} });
+    let (address, asked) = server(move |request| {
+        let answered = match request.uri().path() {
+            "/api/2.0/mlflow/artifacts/list" => page(&request),
+            "/api/2.0/mlflow/model-versions/get" => json!({ "model_version": {
+                "name": "ranker", "version": "1", "source": "s3://b/r/model", "run_id": "r" } }),
+            "/api/2.0/mlflow/model-versions/get-download-uri" => json!({ "artifact_uri": "s3://b/r/model" }),
+            "/api/2.0/mlflow/runs/get" => json!({ "run": run }),
+            _ => json!({ "experiment": { "experiment_id": "0", "name": "e" } }),
+        };
+        answer(200, answered.to_string())
+    })
+    .await;
+    let client = client(&address, &Credentials::None);
+    let version = types::ModelVersion::new(ModelName::parse("ranker").unwrap(), 1);
+    let version = client.version(&version).await.unwrap();
+    let error = client.files(registry::OriginFolder::Version(&version)).await.unwrap_err();
+    assert!(error.to_string().contains("files in one place"), "{error}");
+    assert!(asked.load(Ordering::SeqCst) < 30);
 }
 
 #[tokio::test]
