@@ -3,6 +3,8 @@
 //! Each kind has its column, so the way is always read from left to right, and the same graph is the same picture. Every
 //! node is a link to its page where it has one, and tells what is known of it when pointed at.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 use registry::{Graph, Node, NodeKind};
 use types::ModelVersion;
@@ -28,7 +30,8 @@ pub(crate) fn picture(graph: &Graph) -> Markup {
     let placed = placed(&graph.nodes);
     let right = placed.iter().map(|it| it.x + WIDTH).max().unwrap_or(0);
     let bottom = placed.iter().map(|it| it.y + HEIGHT).max().unwrap_or(0);
-    let find = |id: &str| placed.iter().find(|it| it.node.id == id);
+    let by_id: HashMap<&str, &Placed<'_>> = placed.iter().map(|it| (it.node.id.as_str(), it)).collect();
+    let find = |id: &str| by_id.get(id).copied();
     html! {
         div.scroll {
             svg.lineage width=(right + 2) height=(bottom + 2) viewBox=(format!("0 0 {} {}", right + 2, bottom + 2)) role="img" aria-label="Lineage" {
