@@ -12,6 +12,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -76,9 +77,23 @@ pub(super) async fn run(context: &Context, flags: Flags) -> Result<()> {
     let env = step_environment(&client, context.server.token.as_deref(), &context.dir, search);
     let options = RunOptions::new(uid, dir, context.dir.clone()).with_env(env).with_run_tags(record.tags.clone());
     let mut attacher = Attacher::new(client, uid, record);
+    let started = SystemTime::now();
     let report = follow(context.output, plan, options, flags.verbose, &mut attacher).await?;
     let runs = attacher.runs().await?;
+    tell_rewritten(context, &attacher.record().written_since(started));
     finish(context, &report, &runs)
+}
+
+/// Says that a parameter names where the workflow writes: the record says of it what lay there before.
+fn tell_rewritten(context: &Context, files: &[PathBuf]) {
+    if let Some(first) = files.first() {
+        context.output.progress(&format!(
+            "  data: {} file(s) that are recorded as read were written by the run, such as {}: `crosstie reproduce` will not \
+             find them as they were; let no parameter name where the workflow writes",
+            files.len(),
+            first.strip_prefix(&context.dir).unwrap_or(first).display()
+        ));
+    }
 }
 
 /// A folder of a new run's own, below the folder of state.

@@ -31,6 +31,11 @@ impl Attacher {
         Self { client, uid, record, done: BTreeSet::new() }
     }
 
+    /// What is added.
+    pub(in crate::cli) fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// Adds the record to runs that have not got it yet.
     ///
     /// # Errors
@@ -82,4 +87,52 @@ pub(in crate::cli) fn judgement(run: &registry::RunLineage) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{
+        Router,
+        extract::Request,
+        response::{IntoResponse as _, Response},
+    };
+    use http::StatusCode;
+
+    use super::*;
+    use crate::cli::client::ServerFlags;
+
+    #[tokio::test]
+    async fn what_was_refused_once_is_added_the_next_time_and_not_again() {
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&asked);
+        let answer = move |request: Request| {
+            let mut asked = seen.lock().unwrap();
+            asked.push(format!("{} {}", request.method(), request.uri().path().rsplit('/').next().unwrap_or_default()));
+            let is_first = asked.iter().filter(|call| call.starts_with("PUT")).count() == 1;
+            let run = json!({ "run_id": "r", "name": "", "has_model": true, "releasable": false, "missing": [] });
+            let answer: Response = match request.method() {
+                &Method::PUT if is_first => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                _ => axum::Json(json!({ "runs": [run] })).into_response(),
+            };
+            async { answer }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Some(format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        let client = Client::connect(&ServerFlags { server, token: None }, std::path::Path::new("/nowhere")).unwrap();
+        let record = Record {
+            files: vec![("environment.txt", vec![])],
+            datasets: vec![json!({ "dataset": {} })],
+            ..Record::default()
+        };
+        let mut attacher = Attacher::new(client, Uuid::nil(), record);
+        assert!(attacher.attach().await.is_err());
+        attacher.attach().await.unwrap();
+        attacher.attach().await.unwrap();
+        let calls = asked.lock().unwrap().clone();
+        let changes: Vec<&String> = calls.iter().filter(|call| !call.starts_with("GET")).collect();
+        assert_eq!(changes, ["PUT environment.txt", "PUT environment.txt", "POST log-inputs"]);
+    }
 }

@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
@@ -39,6 +40,8 @@ pub(in crate::cli) struct Record {
     pub(in crate::cli) tags: BTreeMap<String, String>,
     /// Files of the run's folder `crosstie/`.
     pub(in crate::cli) files: Vec<(&'static str, Vec<u8>)>,
+    /// The files of data, as they were when the run started.
+    pub(in crate::cli) read: Vec<PathBuf>,
     /// Dataset inputs, as MLflow's `log-inputs` takes them.
     pub(in crate::cli) datasets: Vec<JsonValue>,
 }
@@ -81,6 +84,14 @@ impl Record {
         self.files.iter().find(|(known, _)| *known == name).map_or(&[], |(_, content)| content)
     }
 
+    /// The files of data that somebody wrote to since then.
+    pub(in crate::cli) fn written_since(&self, started: SystemTime) -> Vec<PathBuf> {
+        let is_newer = |path: &&PathBuf| {
+            fs::metadata(path).and_then(|about| about.modified()).is_ok_and(|written| written > started)
+        };
+        self.read.iter().filter(is_newer).cloned().collect()
+    }
+
     fn tag(&mut self, key: &str, value: String) {
         self.tags.insert(key.to_owned(), value);
     }
@@ -118,6 +129,7 @@ impl Record {
             Ok((manifest, datasets)) if !manifest.files.is_empty() => {
                 let megabytes = manifest.size() as f64 / 1e6;
                 output.progress(&format!("  data: {} file(s), {megabytes:.1} MB, by digest", manifest.files.len()));
+                self.read = manifest.files.keys().map(|path| subject.dir.join(path)).collect();
                 self.files.push((DATA, serde_json::to_vec_pretty(&manifest)?));
                 self.datasets = datasets;
             }
