@@ -187,9 +187,14 @@ async fn run(line: CommandLine, output: Output) -> Result<()> {
     }
 }
 
-/// `click-ranker` of `click-ranker/7`, percent-encoded for a URL.
+/// A model's name in a path of a URL.
 fn path_of(model: &ModelName) -> String {
-    url::form_urlencoded::byte_serialize(model.as_str().as_bytes()).collect::<String>().replace('+', "%20")
+    escaped(model.as_str())
+}
+
+/// A name in a path of a URL.
+fn escaped(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 #[cfg(test)]

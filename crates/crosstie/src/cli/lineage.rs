@@ -6,7 +6,7 @@ use registry::{Graph, NodeKind, Readers, RunLineage};
 use serde_json::Value as JsonValue;
 use types::ModelVersion;
 
-use super::{Context, output::table, path_of, run::attach::judgement};
+use super::{Context, escaped, output::table, path_of, run::attach::judgement};
 
 #[derive(Debug, clap::Args)]
 #[group(skip)]
@@ -57,11 +57,6 @@ pub(super) async fn run(context: &Context, flags: Flags) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A name in a path of a URL.
-fn escaped(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 fn text<'a>(json: &'a JsonValue, pointer: &str) -> &'a str {

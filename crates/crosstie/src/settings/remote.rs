@@ -28,8 +28,9 @@ impl TrackingVariables {
     }
 }
 
+/// A text that nobody shall see in a message.
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a parser that may fail")]
-fn secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
+pub(super) fn secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
 }
 

@@ -8,6 +8,8 @@ use clap::builder::BoolishValueParser;
 use registry::webhooks::Key;
 use types::Secret;
 
+use super::remote::secret;
+
 /// Flags of `crosstie up` about webhooks.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Webhooks")]
@@ -42,11 +44,6 @@ pub(crate) struct WebhookFlags {
     /// How often a message is tried again.
     #[arg(long, value_name = "NUMBER", env = "MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES", default_value_t = 3)]
     webhook_retries: u32,
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap's parsers answer a `Result`")]
-fn secret(text: &str) -> Result<Secret<String>, String> {
-    Ok(Secret::new(text.to_owned()))
 }
 
 /// How webhooks behave.

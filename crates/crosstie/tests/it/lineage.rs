@@ -5,27 +5,17 @@ mod example;
 mod plain;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::program::{Said, Server, crosstie, folder, run};
+use crate::program::{Said, Server, crosstie, folder, program, run, tool};
 use example::Example;
 
 /// A Python with the whole of MLflow, and one with what the example project needs.
 const MLFLOW_PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
 const PYTHON: &str = "CROSSTIE_TEST_PYTHON";
-
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests find their tools in the environment")]
-fn tool(variable: &str) -> Option<PathBuf> {
-    let found = std::env::var(variable).ok();
-    if found.is_none() {
-        assert!(std::env::var("CI").is_err(), "{variable} is not set");
-        eprintln!("skipped: {variable} is not set");
-    }
-    found.map(PathBuf::from)
-}
 
 fn succeeded(output: Output) -> Said {
     let said = Said::from(output);
@@ -37,7 +27,7 @@ fn succeeded(output: Output) -> Said {
 fn commit(dir: &Path) {
     let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"];
     for arguments in [&["init", "--quiet"][..], &["add", "--all"], &["commit", "--quiet", "--message", "All"]] {
-        let mut git = Command::new("git");
+        let mut git = program("git");
         succeeded(git.current_dir(dir).args(identity).args(arguments).output().unwrap());
     }
 }
@@ -61,9 +51,8 @@ async fn the_documented_script_with_the_stock_client_alone_is_releasable() {
     commit(&path);
     fs::write(path.join("train.py"), documented_script()).unwrap();
     let server = Server::start(&path).await;
-    let mut script = Command::new(python);
+    let mut script = program(python);
     script.arg("train.py").current_dir(&path).env("MLFLOW_TRACKING_URI", format!("http://{}", server.address("api")));
-    script.env_remove("MLFLOW_RUN_CONTEXT").env_remove("VIRTUAL_ENV");
     let said = succeeded(script.output().unwrap());
     assert!(said.out.contains("releasable: yes"), "{said:?}");
 

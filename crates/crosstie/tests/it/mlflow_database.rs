@@ -3,7 +3,7 @@
 
 mod detached;
 mod foreign;
-mod real;
+pub(crate) mod real;
 mod ways;
 
 use std::path::{Path, PathBuf};

@@ -1,28 +1,18 @@
 //! MLflow's own web client, from its wheel, on this server: in a real Chromium, over what the stock client logged.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::program::{Server, folder, run};
+use crate::program::{Server, folder, run, tool};
 
 /// A Chromium, and a Python that has the whole of MLflow and Playwright.
 const CHROMIUM: &str = "CROSSTIE_TEST_CHROMIUM";
 const PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
 /// A folder for pictures of every page; for people, and for no test.
 const PICTURES: &str = "CROSSTIE_TEST_PICTURES";
-
-#[expect(clippy::print_stderr, reason = "tests find their tools in the environment")]
-fn tool(name: &str) -> Option<PathBuf> {
-    let found = std::env::var_os(name).map(PathBuf::from);
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is not set");
-        eprintln!("skipped: {name} is not set");
-    }
-    found
-}
 
 /// The virtual environment that a Python belongs to.
 fn environment(python: &Path) -> &Path {

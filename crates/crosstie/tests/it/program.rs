@@ -1,5 +1,6 @@
 //! Running the built binary, and a server of it that ends with its test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,29 +14,48 @@ use tempfile::TempDir;
 /// Generous: the machine may be building something else at the same time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the tester's own environment may say, and no test wants to hear.
-const FORGOTTEN: [&str; 7] = [
-    "CROSSTIE_SERVER",
-    "CROSSTIE_TOKEN",
-    "CROSSTIE_DATABASE",
-    "CROSSTIE_ONNXRUNTIME",
-    "CROSSTIE_MLFLOW_UI",
-    "VIRTUAL_ENV",
-    "RUST_LOG",
-];
+/// Whether the tester's own environment may say this, and no test wants to hear it: with a bucket or database of theirs,
+/// tests would collect and back up there.
+fn is_forgotten(variable: &str) -> bool {
+    let families = ["CROSSTIE_", "MLFLOW_", "AWS_", "GIT_"];
+    matches!(variable, "VIRTUAL_ENV" | "RUST_LOG") || families.iter().any(|family| variable.starts_with(family))
+}
+
+/// A program without what the tester's own environment would tell it; git without the tester's own settings.
+pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(path);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_str().is_some_and(is_forgotten) {
+            command.env_remove(variable);
+        }
+    }
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+}
+
+/// Says why a test is not run; in CI that is a failure.
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a skip is printed")]
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var("CI").is_err(), "{why}, and in CI every test must run");
+    eprintln!("skipped: {why}");
+}
+
+/// The file that the tester's variable names; `None`, with a line that says so, where there is none.
+#[expect(clippy::disallowed_methods, reason = "tests find their tools in the environment")]
+pub(crate) fn tool(variable: &str) -> Option<PathBuf> {
+    let found = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    if found.is_none() {
+        skip(&format!("{variable} is not set"));
+    }
+    found.map(PathBuf::from)
+}
 
 /// The command line, without what the tester's own environment would tell it.
 pub(crate) fn crosstie(dir: &Path, arguments: &[&str]) -> Command {
     // Whoever runs it is about to speak to it, too.
     runtime::tls::use_ring();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crosstie"));
+    let mut command = program(env!("CARGO_BIN_EXE_crosstie"));
     command.args(arguments).arg("--dir").arg(dir).current_dir(dir).stdin(Stdio::null());
-    for variable in FORGOTTEN {
-        command.env_remove(variable);
-    }
-    for variable in ["MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT"] {
-        command.env_remove(variable);
-    }
     command
 }
 

@@ -10,11 +10,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use types::Secret;
 
-use crate::faults::{
-    cluster::tool,
-    scorer::Scorer,
-    traffic::Traffic,
-    world::{MODEL, World, until},
+use crate::{
+    faults::{
+        scorer::Scorer,
+        traffic::Traffic,
+        world::{MODEL, World, until},
+    },
+    program::tool,
 };
 use managed::{Managed, TOKEN};
 

@@ -1,27 +1,14 @@
 //! The stock Python client, end to end: a script per topic asserts what it reads back and prints it. Where the real
 //! `mlflow server` is at hand, too, the same script says the same of both, but for ids and times.
 
-use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
+use std::path::Path;
 
-use runtime::testing::eventually;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use crate::program::{Server, folder};
-
-/// The variable that names a Python with the whole of MLflow, scikit-learn, LightGBM, matplotlib, Pillow and psutil.
-const PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
-/// Generous: the machine may be building something else at the same time.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests find their tools in the environment")]
-fn python() -> Option<String> {
-    let python = std::env::var(PYTHON).ok().filter(|python| !python.is_empty());
-    if python.is_none() {
-        assert!(std::env::var("CI").is_err(), "{PYTHON} is not set");
-        eprintln!("skipped: {PYTHON} is not set");
-    }
-    python
-}
+use crate::{
+    mlflow_database::real::{MlflowServer, python},
+    program::{Server, folder},
+};
 
 /// What a script says of a server.
 async fn said(python: &str, topic: &str, server: &str) -> String {
@@ -30,48 +17,6 @@ async fn said(python: &str, topic: &str, server: &str) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{topic} of {server}:\n{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
-}
-
-/// The real server on a store of its own, killed with its test.
-struct Mlflow {
-    server: Child,
-    url: String,
-}
-
-impl Mlflow {
-    async fn start(python: &str, dir: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (store, artifacts) = (format!("sqlite:///{}/mlflow.db", dir.display()), dir.join("artifacts"));
-        let server = Command::new(python)
-            .args(["-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--backend-store-uri", &store, "--artifacts-destination"])
-            .arg(artifacts)
-            .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-            .current_dir(dir)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Its workers are in its group, and end with it.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        runtime::tls::use_ring();
-        eventually(PATIENCE, async || {
-            reqwest::get(format!("{url}/health")).await.map(drop).map_err(|error| error.to_string())
-        })
-        .await;
-        Self { server, url }
-    }
-}
-
-impl Drop for Mlflow {
-    /// Ends it with its workers, which a kill of it alone would leave.
-    fn drop(&mut self) {
-        let group = self.server.id().map(|pid| format!("-{pid}"));
-        let killed = group.map(|group| std::process::Command::new("kill").args(["-KILL", "--", &group]).status());
-        drop(killed);
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "what was asserted is worth reading")]
@@ -83,8 +28,10 @@ async fn same_of_both(topic: &str) {
     println!("{ours}");
     assert!(server.down(&path));
     let (_dir, path) = folder(&[]);
-    let mlflow = Mlflow::start(&python, &path).await;
-    let theirs = said(&python, topic, &mlflow.url).await;
+    let (store, artifacts) = (format!("sqlite:///{}/mlflow.db", path.display()), path.join("artifacts"));
+    let flags = ["--backend-store-uri", &store, "--artifacts-destination", artifacts.to_str().unwrap()];
+    let mlflow = MlflowServer::start_with(&python, &path, &flags).await;
+    let theirs = said(&python, topic, &format!("http://{}", mlflow.address)).await;
     drop(mlflow);
     let different: Vec<_> = ours.lines().zip(theirs.lines()).filter(|(ours, theirs)| ours != theirs).collect();
     assert!(different.is_empty(), "said of Crosstie, and of MLflow: {different:#?}");

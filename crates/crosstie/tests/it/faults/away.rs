@@ -14,12 +14,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    cluster::{Cluster, tool},
-    report,
-    world::until,
-};
-use crate::program::{Server, experiment, folder};
+use super::{cluster::Cluster, report, world::until};
+use crate::program::{Server, experiment, folder, tool};
 
 const MLFLOW_PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
 /// How long Postgres is away.

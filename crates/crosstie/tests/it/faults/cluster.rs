@@ -3,13 +3,15 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use runtime::testing::eventually;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+
+use crate::program::skip;
 
 /// Longer than a cold start of a small cluster on a busy machine with two cores.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -145,21 +147,4 @@ fn unprivileged() -> Option<(u32, u32)> {
         let id = fields.nth(2)?.parse().ok()?;
         Some((id, fields.next()?.parse().ok()?))
     })
-}
-
-/// Says what is missing; in CI that is a failure.
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests find their tools in the environment")]
-pub(super) fn skip(why: &str) {
-    assert!(std::env::var("CI").is_err(), "{why}, and in CI every test must run");
-    println!("skipped: {why}");
-}
-
-/// The file that `variable` names.
-#[expect(clippy::disallowed_methods, reason = "tests find their tools in the environment")]
-pub(crate) fn tool(variable: &str) -> Option<PathBuf> {
-    let found = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    if found.is_none() {
-        skip(&format!("{variable} is not set"));
-    }
-    found.map(|path| Path::new(&path).to_owned())
 }

@@ -35,6 +35,8 @@ spec:
               request = urllib.request.Request(url, json.dumps(body).encode(), headers)
               return json.load(urllib.request.urlopen(request))
 
+          assert os.environ["MLFLOW_REGISTRY_URI"] == os.environ["MLFLOW_TRACKING_URI"]
+          assert "MLFLOW_RUN_ID" not in os.environ, "a run of somebody else's"
           context = json.loads(os.environ["MLFLOW_RUN_CONTEXT"])
           tags = [{"key": key, "value": value} for key, value in context.items()]
           run = call("runs/create", experiment_id="0", tags=tags)["run"]["info"]
@@ -68,7 +70,21 @@ async fn a_folder_without_a_repository_is_made_again_in_a_rebuilt_environment() 
     let said = succeeded(crosstie(&["run", "plain.yaml"]));
     assert!(said.out.contains("releasable: yes") && said.out.contains("data: 1 file(s)"), "{said:?}");
 
-    let again = succeeded(crosstie(&["reproduce", "plain/1", "--environment", "rebuild", "--json"]));
+    // A shell in which a server of the team's is started: nothing of it is touched.
+    let theirs = venvs.path().join("theirs.db");
+    let mut again = crate::program::crosstie(&path, &["reproduce", "plain/1", "--environment", "rebuild", "--json"]);
+    again.env("VIRTUAL_ENV", &venv).env("MLFLOW_BACKEND_STORE_URI", format!("sqlite:///{}", theirs.display()));
+    for (variable, value) in [
+        ("MLFLOW_ARTIFACTS_DESTINATION", venvs.path().join("theirs").to_str().unwrap()),
+        ("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://theirs/runs"),
+        ("MLFLOW_HOST", "0.0.0.0"),
+        ("MLFLOW_REGISTRY_URI", "http://127.0.0.1:1"),
+        ("MLFLOW_RUN_ID", "0123456789abcdef0123456789abcdef"),
+    ] {
+        again.env(variable, value);
+    }
+    let again = succeeded(again.output().unwrap());
+    assert!(!theirs.exists() && !venvs.path().join("theirs").exists());
     let again: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(again["same"], true, "{again}");
     assert_eq!(again["metrics"][0]["outcome"], "exact", "{again}");

@@ -13,6 +13,7 @@ use runtime::testing::eventually;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Place, script};
+use crate::program::{program, tool};
 
 /// The variable that names a Python with the whole of MLflow at the release that this version speaks.
 const PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
@@ -20,14 +21,8 @@ const PYTHON: &str = "CROSSTIE_TEST_MLFLOW_PYTHON";
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The Python that has MLflow; `None`, with a line that says so, where there is none.
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests find their tools in the environment")]
-pub(super) fn python() -> Option<String> {
-    let Ok(python) = std::env::var(PYTHON) else {
-        assert!(std::env::var("CI").is_err(), "{PYTHON} is not set");
-        eprintln!("skipped: {PYTHON} is not set");
-        return None;
-    };
-    Some(python)
+pub(crate) fn python() -> Option<String> {
+    tool(PYTHON).map(|python| python.display().to_string())
 }
 
 /// Runs Python with `arguments` and answers what it printed.
@@ -53,9 +48,9 @@ pub(super) fn read(python: &str, address: &str) -> serde_json::Value {
 }
 
 /// A running `mlflow server`.
-pub(super) struct MlflowServer {
+pub(crate) struct MlflowServer {
     child: Child,
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl MlflowServer {
@@ -64,11 +59,11 @@ impl MlflowServer {
         Self::start_with(python, &place.folder, &flags.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
-    pub(super) async fn start_with(python: &str, folder: &Path, flags: &[&str]) -> Self {
+    pub(crate) async fn start_with(python: &str, folder: &Path, flags: &[&str]) -> Self {
         runtime::tls::use_ring();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = File::create(folder.join("mlflow.log")).unwrap();
-        let mut command = Command::new(python);
+        let mut command = program(python);
         command
             .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1", "--port", &port.to_string()])
             .args(flags)

@@ -1,11 +1,9 @@
 //! A managed MLflow: the real server, behind a gate that lets in who shows the token, and that a test may close.
 
-use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use axum::{
     Router,
@@ -14,12 +12,11 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use reqwest::{Method, StatusCode, header::AUTHORIZATION};
-use runtime::testing::eventually;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Importing MLflow takes a while, on a busy machine several times as long.
-const PATIENCE: Duration = Duration::from_secs(240);
+use crate::mlflow_database::real::MlflowServer;
+
 /// What the gate lets in.
 pub(super) const TOKEN: &str = "a-token-of-the-managed-one";
 const CLIENT: &str = include_str!("client.py");
@@ -27,9 +24,8 @@ const CLIENT: &str = include_str!("client.py");
 /// The server and its gate; they end with their test.
 pub(super) struct Managed {
     python: PathBuf,
-    server: Child,
-    /// Where the server itself is, which only its own team knows.
-    inside: String,
+    /// Itself, at an address that only its own team knows.
+    server: MlflowServer,
     /// Where the gate is.
     pub(super) outside: String,
     gate: Arc<Gate>,
@@ -49,29 +45,19 @@ struct Gate {
 
 impl Managed {
     pub(super) async fn start(python: &Path) -> Self {
-        runtime::tls::use_ring();
         let dir = tempfile::tempdir().unwrap();
-        let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let inside = format!("127.0.0.1:{port}");
-        let mut command = Command::new(python);
-        command.args(["-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", &port.to_string()]);
-        command.arg("--backend-store-uri").arg(format!("sqlite:///{}", dir.path().join("mlflow.db").display()));
-        command.arg("--artifacts-destination").arg(dir.path().join("artifacts")).current_dir(dir.path());
-        let log = std::fs::File::create(dir.path().join("log")).unwrap();
-        let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let (store, artifacts) = (dir.path().join("mlflow.db"), dir.path().join("artifacts"));
+        let (store, artifacts) = (format!("sqlite:///{}", store.display()), artifacts.display().to_string());
+        let flags = ["--backend-store-uri", &store, "--artifacts-destination", &artifacts];
+        let server = MlflowServer::start_with(&python.display().to_string(), dir.path(), &flags).await;
+        let inside = server.address.clone();
         let http = reqwest::Client::new();
-        let url = format!("http://{inside}/health");
-        eventually(PATIENCE, || async {
-            let answer = http.get(&url).send().await.map_err(|error| error.to_string())?;
-            if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
-        })
-        .await;
-        let gate = Arc::new(Gate { inside: inside.clone(), http, ..Gate::default() });
+        let gate = Arc::new(Gate { inside, http, ..Gate::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let outside = listener.local_addr().unwrap().to_string();
         let router = Router::new().fallback(pass).with_state(Arc::clone(&gate));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { python: python.to_owned(), server, inside, outside, gate, _dir: dir }
+        Self { python: python.to_owned(), server, outside, gate, _dir: dir }
     }
 
     /// Nobody is answered, as if it were gone.
@@ -96,7 +82,7 @@ impl Managed {
 
     /// One step of the team, with the stock client, at the server itself.
     pub(super) fn team(&self, step: &str, argument: &Value) -> Value {
-        self.client(&self.inside, step, argument)
+        self.client(&self.server.address, step, argument)
     }
 
     /// The same with whatever is at `address`.
@@ -110,15 +96,6 @@ impl Managed {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{step}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_str(said.lines().last().unwrap()).unwrap()
-    }
-}
-
-impl Drop for Managed {
-    fn drop(&mut self) {
-        // The server has workers, which end with it only if it is asked.
-        let pid = rustix::process::Pid::from_child(&self.server);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
-        self.server.wait().ok();
     }
 }
 
