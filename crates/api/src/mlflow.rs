@@ -112,12 +112,18 @@ fn reads_query(method: &Method) -> bool {
     *method == Method::GET
 }
 
-/// `max_results` of a search, within MLflow's bounds.
-fn max_results(fields: &Fields, default: i64, most: i64) -> Result<i64, Error> {
+/// `max_results` of a search, not above MLflow's bound.
+fn most_results(fields: &Fields, default: i64, most: i64) -> Result<i64, Error> {
     let limit = fields.integer("max_results")?.unwrap_or(default);
     if limit > most {
-        return Err(fields::wrong_type("max_results", &limit.into()));
+        return Err(fields.wrong_type("max_results"));
     }
+    Ok(limit)
+}
+
+/// `max_results` of a search, within MLflow's bounds.
+fn max_results(fields: &Fields, default: i64, most: i64) -> Result<i64, Error> {
+    let limit = most_results(fields, default, most)?;
     if limit < 1 {
         return Err(Error::invalid(format!(
             "Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer"

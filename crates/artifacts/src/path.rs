@@ -47,6 +47,26 @@ impl ArtifactPath {
         Err(invalid())
     }
 
+    /// Parses a path as MLflow's server reads one in a request: percent-decoded until nothing is left to decode. So `a%25b`,
+    /// which clients send for a file of that name, is `a%b`, there and here.
+    ///
+    /// # Errors
+    /// As [`ArtifactPath::parse`]; also for a `#`, which MLflow takes in no request.
+    pub fn decoded(text: &str) -> Result<Self, Error> {
+        let mut form = text.to_owned();
+        for _ in 0..DECODINGS {
+            let decoded = percent_decoded(&form);
+            if decoded == form {
+                break;
+            }
+            form = decoded;
+        }
+        if form.contains('#') || percent_decoded(&form) != form {
+            return Err(Error::InvalidPath { path: text.to_owned() });
+        }
+        Self::parse(&form)
+    }
+
     /// This path and `rest` below it.
     ///
     /// # Errors
@@ -162,6 +182,17 @@ mod tests {
             assert_eq!(ArtifactPath::parse(path).unwrap().as_str(), path);
         }
         assert_eq!(ArtifactPath::parse("a/b/").unwrap().as_str(), "a/b");
+    }
+
+    #[test]
+    fn requests_paths_are_decoded_to_their_end() {
+        for (sent, path) in [("a%25b", "a%b"), ("d/a%252fb", "d/a/b"), ("%41+ %E4%", "A+ \u{fffd}%"), ("a%2Fb/", "a/b")]
+        {
+            assert_eq!(ArtifactPath::decoded(sent).unwrap().as_str(), path, "{sent}");
+        }
+        for sent in ["a#b", "a%23b", "a%2500b", "%2e%2e/a", "%252fetc", "%25252525252525252525252e"] {
+            assert!(matches!(ArtifactPath::decoded(sent), Err(Error::InvalidPath { .. })), "{sent}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Service {
         let model = models::parse_name(name)?;
         rules::check_alias(alias)?;
         rules::check_alias_free(alias)?;
-        let version = ModelVersion::new(model, rules::version_number(version)?);
+        let version = ModelVersion::new(model, rules::version_number(name, version)?);
         self.permit(by, &Mutation::SetAlias { version: version.clone(), alias: alias.to_owned() }).await?;
         self.point_alias(&version, alias, true).await
     }

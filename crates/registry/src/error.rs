@@ -59,7 +59,10 @@ pub enum Error {
         uri: String,
     },
     /// A file of another host, which this server has no way to.
-    #[error("{uri} is not a valid remote uri: a file's URI names no host")]
+    #[error(
+        "{uri} is not a valid remote uri. For remote access on windows, please consider using a different scheme such as \
+         SMB (e.g. smb://<hostname>/<path>)."
+    )]
     OtherHost {
         /// The file's URI.
         uri: String,

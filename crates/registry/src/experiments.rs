@@ -5,7 +5,7 @@ use database::Transaction;
 use crate::{
     Experiment, KeyValue, LifecycleStage, Page, Service, ViewType,
     error::{Error, Result},
-    filter::{self, Comparator, Domain, Entity, Operand, parse_order},
+    filter::{self, Comparator, Domain, Entity, Operand, Search, parse_order},
     page, repo,
     repo::sql::Sql,
     rules, storage,
@@ -38,7 +38,7 @@ pub struct ExperimentSearch {
 }
 
 const DOMAIN: Domain = Domain {
-    entities: &[Entity::Attribute, Entity::Tag],
+    search: Search::Experiments,
     attributes: &["name", "experiment_id", "creation_time", "last_update_time"],
     orderable: &["name", "experiment_id", "creation_time", "last_update_time"],
     numeric: &["creation_time", "last_update_time"],

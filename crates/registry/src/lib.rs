@@ -22,6 +22,7 @@ mod inputs;
 mod lineage;
 mod listing;
 mod logged_model_search;
+mod logged_model_token;
 mod logged_models;
 mod made_by;
 mod metrics;

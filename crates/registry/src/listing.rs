@@ -32,7 +32,7 @@ impl Service {
     /// # Errors
     /// When there is no such run, the path leads out of its artifacts, or they lie elsewhere.
     pub async fn run_artifacts(&self, run_id: &str, path: Option<&str>) -> Result<Listing> {
-        let path = ArtifactPath::parse(path.unwrap_or_default())?;
+        let path = ArtifactPath::decoded(path.unwrap_or_default())?;
         let uri = self.run(run_id).await?.info.artifact_uri;
         self.listing(uri, run_id, &path).await
     }
@@ -42,7 +42,7 @@ impl Service {
     /// # Errors
     /// When there is no such model, the path leads out of its artifacts, or they lie elsewhere.
     pub async fn logged_model_artifacts(&self, id: &str, path: Option<&str>) -> Result<Listing> {
-        let path = ArtifactPath::parse(path.unwrap_or_default())?;
+        let path = ArtifactPath::decoded(path.unwrap_or_default())?;
         let uri = self.logged_model(id, false).await?.artifact_uri;
         self.listing(uri, id, &path).await
     }
@@ -52,7 +52,7 @@ impl Service {
     /// # Errors
     /// As [`Service::run_artifacts`].
     pub async fn run_artifact(&self, run_id: &str, path: &str) -> Result<ArtifactPath> {
-        let path = ArtifactPath::parse(path)?;
+        let path = ArtifactPath::decoded(path)?;
         let root = storage::required(&self.artifacts, &self.run(run_id).await?.info.artifact_uri, run_id)?;
         Ok(root.join(path.as_str())?)
     }
@@ -62,7 +62,7 @@ impl Service {
     /// # Errors
     /// As [`Service::logged_model_artifacts`].
     pub async fn logged_model_artifact(&self, id: &str, path: &str) -> Result<ArtifactPath> {
-        let path = ArtifactPath::parse(path)?;
+        let path = ArtifactPath::decoded(path)?;
         let root = storage::required(&self.artifacts, &self.logged_model(id, false).await?.artifact_uri, id)?;
         Ok(root.join(path.as_str())?)
     }
@@ -72,8 +72,8 @@ impl Service {
     /// # Errors
     /// When there is no such version, the path leads out of it, or its files lie elsewhere.
     pub async fn version_artifact(&self, name: &str, version: &str, path: &str) -> Result<ArtifactPath> {
-        let path = ArtifactPath::parse(path)?;
-        let id = ModelVersion::new(models::parse_name(name)?, rules::version_number(version)?);
+        let path = ArtifactPath::decoded(path)?;
+        let id = ModelVersion::new(models::parse_name(name)?, rules::version_number(name, version)?);
         Ok(self.resolve(&id).await?.storage.join(path.as_str())?)
     }
 

@@ -1,13 +1,12 @@
-//! The search for logged models. Its tokens also hold what was searched for, and fit no other search.
+//! The search for logged models.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     LoggedModel, Page, Service,
     error::{Error, Result},
-    filter::{self, Clause, Domain, Entity},
-    repo,
+    filter::{self, Clause, Domain, Entity, Search},
+    logged_model_token, repo,
     repo::sql::Sql,
     rules,
 };
@@ -54,14 +53,6 @@ pub struct LoggedModelOrder {
     pub dataset_digest: Option<String>,
 }
 
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Token {
-    offset: i64,
-    experiment_ids: Vec<String>,
-    filter_string: String,
-    order_by: Vec<LoggedModelOrder>,
-}
-
 const ATTRIBUTES: &[&str] = &[
     "name",
     "model_id",
@@ -76,6 +67,7 @@ const ATTRIBUTES: &[&str] = &[
     "last_updated_timestamp_ms",
     "last_updated_time",
     "experiment_id",
+    "lifecycle_stage",
 ];
 const NUMERIC: &[&str] = &[
     "creation_timestamp",
@@ -87,7 +79,7 @@ const NUMERIC: &[&str] = &[
 ];
 
 const DOMAIN: Domain = Domain {
-    entities: &[Entity::Attribute, Entity::Metric, Entity::Param, Entity::Tag],
+    search: Search::LoggedModels,
     attributes: ATTRIBUTES,
     orderable: ATTRIBUTES,
     numeric: NUMERIC,
@@ -101,7 +93,7 @@ impl Service {
     /// When filter, order, token or an experiment's id cannot be read, or the token is of another search.
     pub async fn search_logged_models(&self, search: LoggedModelSearch) -> Result<Page<LoggedModel>> {
         let limit = search.max_results.filter(|limit| *limit > 0).unwrap_or(DEFAULT_ROWS);
-        let offset = offset(&search)?;
+        let offset = logged_model_token::offset(&search)?;
         let (text, params) = statement(self, &search, limit, offset)?.into_parts();
         let models = self.database.read(async move |tx| {
             let rows = tx.rows(&text, params.clone()).await?;
@@ -110,33 +102,8 @@ impl Service {
             Ok::<_, Error>(models)
         });
         let Page { items, next } = Page::of(models.await?, offset, limit);
-        let token = Token {
-            offset: offset + limit,
-            experiment_ids: search.experiment_ids,
-            filter_string: search.filter,
-            order_by: search.order_by,
-        };
-        let next = next.and_then(|_| serde_json::to_vec(&token).ok()).map(|json| STANDARD.encode(json));
-        Ok(Page { items, next })
+        Ok(Page { items, next: next.and_then(|_| logged_model_token::of(&search, offset + limit)) })
     }
-}
-
-/// Where the page begins; refuses a token of another search.
-fn offset(search: &LoggedModelSearch) -> Result<i64> {
-    let Some(text) = search.page_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(0) };
-    let json = STANDARD.decode(text).ok();
-    let token: Option<Token> = json.and_then(|json| serde_json::from_slice(&json).ok());
-    let token = token.ok_or_else(|| Error::invalid(format!("Invalid page token: {text}.")))?;
-    for (what, differs) in [
-        ("experiment IDs", token.experiment_ids != search.experiment_ids),
-        ("filter string", token.filter_string != search.filter),
-        ("order by", token.order_by != search.order_by),
-    ] {
-        if differs {
-            return Err(Error::invalid(format!("{what} in the page token does not match the requested {what}.")));
-        }
-    }
-    Ok(token.offset.max(0))
 }
 
 fn column(attribute: &str) -> &'static str {
@@ -146,6 +113,7 @@ fn column(attribute: &str) -> &'static str {
         "source_run_id" => "logged_models.source_run_id",
         "status_message" => "logged_models.status_message",
         "artifact_location" => "logged_models.artifact_location",
+        "lifecycle_stage" => "logged_models.lifecycle_stage",
         "experiment_id" => "CAST(logged_models.experiment_id AS TEXT)",
         "creation_timestamp" | "creation_timestamp_ms" | "creation_time" => "logged_models.creation_timestamp_ms",
         "last_updated_timestamp" | "last_updated_timestamp_ms" | "last_updated_time" => {

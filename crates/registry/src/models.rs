@@ -6,7 +6,7 @@ use types::{ModelName, Principal};
 use crate::{
     KeyValue, Mutation, Page, RegisteredModel, Service,
     error::{Error, Result},
-    filter::{self, Clause, Comparator, Domain, Entity, Operand, parse_order},
+    filter::{self, Clause, Comparator, Domain, Entity, Operand, Search, parse_order},
     page, repo,
     repo::sql::Sql,
     rules::{self, python_repr},
@@ -32,7 +32,7 @@ pub struct ModelSearch {
 }
 
 const DOMAIN: Domain = Domain {
-    entities: &[Entity::Attribute, Entity::Tag],
+    search: Search::Models,
     attributes: &["name"],
     orderable: &["name", "timestamp", "last_updated_timestamp"],
     numeric: &[],

@@ -40,7 +40,15 @@ pub(crate) fn offset(token: Option<&str>) -> Result<i64> {
     let text = String::from_utf8(decoded).map_err(|_| undecodable())?;
     let json: Json = serde_json::from_str(&text)
         .map_err(|_| Error::invalid(format!("Invalid page token, decoded value=b{}", python_repr(&text))))?;
-    let offset = json.get("offset").and_then(Json::as_i64).filter(|offset| *offset > 0);
+    let offset = match json.get("offset") {
+        Some(Json::String(text)) => Some(
+            text.trim()
+                .parse::<i64>()
+                .map_err(|_| Error::invalid(format!("Invalid page token, not stringable {text}")))?,
+        ),
+        other => other.and_then(Json::as_i64),
+    };
+    let offset = offset.filter(|offset| *offset > 0);
     offset.ok_or_else(|| Error::invalid(format!("Invalid page token, parsed value={json}")))
 }
 

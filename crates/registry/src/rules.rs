@@ -183,11 +183,8 @@ pub(crate) fn check_experiment_name(name: &str) -> Result<()> {
     check_length("name", EXPERIMENT_NAME, name)
 }
 
-/// Parses an experiment id, which MLflow's clients send as text; empty is the default experiment.
+/// Parses an experiment id, which MLflow's clients send as text.
 pub(crate) fn experiment_id(text: &str) -> Result<i64> {
-    if text.is_empty() {
-        return Ok(0);
-    }
     text.trim()
         .parse()
         .map_err(|_| Error::invalid(format!("Invalid experiment ID '{text}'. Experiment ID must be a valid integer.")))
@@ -215,13 +212,14 @@ pub(crate) fn check_model_name(name: &str, path: &str) -> Result<()> {
     check_path_unique(name, "name")
 }
 
-/// Parses a version number, which MLflow's clients send as text.
-pub(crate) fn version_number(text: &str) -> Result<u32> {
+/// Parses the number of a version of model `name`, which MLflow's clients send as text.
+pub(crate) fn version_number(name: &str, text: &str) -> Result<u32> {
     let number: Option<i64> = text.trim().parse().ok();
     let number =
         number.ok_or_else(|| Error::invalid(format!("Parameter 'version' must be an integer, got '{text}'.")))?;
-    // No version has a number outside this range, and then it is not found.
-    Ok(u32::try_from(number).unwrap_or(0))
+    // No version has a number outside this range.
+    let missing = |_| Error::NotFound(format!("Model Version (name={name}, version={number}) not found"));
+    u32::try_from(number).map_err(missing)
 }
 
 /// Checks an alias' form.

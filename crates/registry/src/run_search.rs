@@ -5,7 +5,7 @@ use database::{Dialect, Transaction};
 use crate::{
     Page, Run, RunInfo, Service, ViewType,
     error::{Error, Result},
-    filter::{self, Clause, Comparator, Domain, Entity, OrderBy, parse_order},
+    filter::{self, Clause, Comparator, Domain, Entity, OrderBy, Search, parse_order},
     page, repo,
     repo::sql::Sql,
     rules,
@@ -30,7 +30,7 @@ pub struct RunSearch {
 }
 
 const DOMAIN: Domain = Domain {
-    entities: &[Entity::Metric, Entity::Param, Entity::Tag, Entity::Attribute, Entity::Dataset],
+    search: Search::Runs,
     attributes: &[
         "artifact_uri",
         "end_time",

@@ -62,7 +62,11 @@ impl Service {
     /// # Errors
     /// When the experiment is deleted or missing, or name and name tag differ.
     pub async fn create_run(&self, new: NewRun) -> Result<Run> {
-        let experiment_id = rules::experiment_id(&new.experiment_id)?;
+        let experiment_id = match new.experiment_id.as_str() {
+            // The default experiment.
+            "" => 0,
+            id => rules::experiment_id(id)?,
+        };
         let mut tags = new.tags;
         let tagged = tags.iter().rfind(|tag| tag.key == NAME_TAG).map(|tag| tag.value.clone());
         let named = new.name.filter(|name| !name.is_empty());

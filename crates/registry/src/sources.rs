@@ -42,7 +42,8 @@ pub(crate) enum Source {
 /// Reads a source's URI.
 pub(crate) fn parse(uri: &str) -> Result<Source> {
     if let Some(rest) = uri.strip_prefix("runs:") {
-        let rest = rest.strip_prefix('/').filter(|rest| !rest.starts_with('/'));
+        // `runs:///ID` names no host; `runs://ID` does.
+        let rest = rest.strip_prefix("///").or_else(|| rest.strip_prefix('/')).filter(|rest| !rest.starts_with('/'));
         let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(|| foreign(uri, "run_id"))?;
         let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
         return Ok(Source::Run { id: id.to_owned(), path: path.to_owned() });
@@ -97,6 +98,10 @@ pub(crate) async fn resolve(
 ) -> Result<Resolved> {
     let named_run = run_id.filter(|id| !id.is_empty());
     let named_model = model_id.filter(|id| !id.is_empty());
+    if uri.starts_with("runs:") && named_model.is_some() {
+        check_no_escape(uri)?;
+        return Err(foreign(uri, "model_id"));
+    }
     let source = parse(uri)?;
     if let Source::Registered { name, selector } = &source {
         return copy(tx, uri, name, selector, run_id, model_id).await;
@@ -168,7 +173,8 @@ async fn copy(
         of_stage.map(|version| version.version).max()
     };
     let number = if let Some(alias) = selector.strip_prefix('@') {
-        model.aliases.iter().find(|found| found.alias == alias).map(|found| found.version)
+        let found = model.aliases.iter().find(|found| found.alias == alias).map(|found| found.version);
+        Some(found.ok_or_else(|| Error::invalid(format!("Registered model alias {alias} not found.")))?)
     } else if selector == "latest" {
         model.latest_versions.iter().map(|version| version.version).max()
     } else {

@@ -42,7 +42,7 @@ impl Service {
                 python_list(ACTIVE)
             )));
         }
-        let version = ModelVersion::new(models::parse_name(&name)?, rules::version_number(&version)?);
+        let version = ModelVersion::new(models::parse_name(&name)?, rules::version_number(&name, &version)?);
         let stage = canonical.to_owned();
         self.permit(by, &Mutation::TransitionStage { version: version.clone(), stage, archive_existing }).await?;
         let now = self.now();

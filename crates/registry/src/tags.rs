@@ -96,6 +96,7 @@ fn history_entry(mut model: Json) -> Json {
     const KEPT: [&str; 5] = ["run_id", "utc_time_created", "artifact_path", "model_uuid", "flavors"];
     if let Some(fields) = model.as_object_mut() {
         fields.retain(|name, _| KEPT.contains(&name.as_str()));
+        fields.entry("model_uuid").or_insert(Json::Null);
         if let Some(flavors) = fields.get_mut("flavors").and_then(Json::as_object_mut) {
             for flavor in flavors.values_mut().filter_map(Json::as_object_mut) {
                 flavor.remove("config");

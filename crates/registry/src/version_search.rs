@@ -3,7 +3,7 @@
 use crate::{
     Page, Service, Version,
     error::{Error, Result},
-    filter::{self, Domain, Entity, parse_order},
+    filter::{self, Domain, Entity, Search, parse_order},
     models::{asks_for_prompts, hide_prompts, searched},
     page, repo,
     repo::sql::Sql,
@@ -26,11 +26,11 @@ pub struct VersionSearch {
 }
 
 const DOMAIN: Domain = Domain {
-    entities: &[Entity::Attribute, Entity::Tag],
+    search: Search::Versions,
     attributes: &["name", "version_number", "run_id", "source_path"],
     orderable: &["name", "version_number", "creation_timestamp", "last_updated_timestamp"],
     numeric: &["version_number"],
-    lists: &["run_id", "name"],
+    lists: &["name", "run_id"],
 };
 
 impl Service {

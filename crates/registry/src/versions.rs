@@ -117,7 +117,7 @@ impl Service {
     /// When there is none, or it is deleted.
     pub async fn version(&self, name: &str, version: &str) -> Result<Version> {
         rules::check_model_name(name, "name")?;
-        let (name, version) = (name.to_owned(), rules::version_number(version)?);
+        let (name, version) = (name.to_owned(), rules::version_number(name, version)?);
         self.database.read(async move |tx| required(tx, &name, version).await).await
     }
 
@@ -127,7 +127,7 @@ impl Service {
     /// When there is none.
     pub async fn update_version(&self, name: &str, version: &str, description: Option<String>) -> Result<Version> {
         rules::check_model_name(name, "name")?;
-        let (name, version, now) = (name.to_owned(), rules::version_number(version)?, self.now());
+        let (name, version, now) = (name.to_owned(), rules::version_number(name, version)?, self.now());
         self.database
             .write(async move |tx| {
                 let mut found = required(tx, &name, version).await?;
@@ -144,7 +144,7 @@ impl Service {
     /// # Errors
     /// When governance refuses, or there is none.
     pub async fn delete_version(&self, by: &Principal, name: &str, version: &str) -> Result<()> {
-        let version = ModelVersion::new(models::parse_name(name)?, rules::version_number(version)?);
+        let version = ModelVersion::new(models::parse_name(name)?, rules::version_number(name, version)?);
         self.permit(by, &Mutation::DeleteVersion { version: version.clone() }).await?;
         let now = self.now();
         self.database
@@ -163,7 +163,7 @@ impl Service {
     /// When it is not allowed, or there is no such version.
     pub async fn set_version_tag(&self, name: &str, version: &str, tag: KeyValue) -> Result<()> {
         rules::check_model_name(name, "name")?;
-        let version = rules::version_number(version)?;
+        let version = rules::version_number(name, version)?;
         rules::check_registry_tag(&tag.key, &tag.value)?;
         let (name, at) = (name.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
@@ -181,7 +181,7 @@ impl Service {
     /// When there is no such version.
     pub async fn delete_version_tag(&self, name: &str, version: &str, key: &str) -> Result<()> {
         rules::check_model_name(name, "name")?;
-        let version = rules::version_number(version)?;
+        let version = rules::version_number(name, version)?;
         rules::check_key(key, "key")?;
         let (name, key, at) = (name.to_owned(), key.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {

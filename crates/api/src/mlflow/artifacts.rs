@@ -10,11 +10,12 @@ use axum::{
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use http::{
-    HeaderValue, Method,
+    HeaderValue, Method, StatusCode,
     header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 use registry::FileInfo;
 use serde_json::json;
+use types::ErrorKind;
 
 use super::{Answer, Fields, MlflowState, READS, WRITES, done, wire};
 use crate::{
@@ -42,7 +43,7 @@ pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
 
 /// A path in the store; escapes are refused in every encoding.
 fn parse(path: &str) -> Result<artifacts::ArtifactPath, Error> {
-    Ok(artifacts::ArtifactPath::parse(path)?)
+    Ok(artifacts::ArtifactPath::decoded(path)?)
 }
 
 async fn list(State(state): State<MlflowState>, fields: Fields) -> Answer {
@@ -87,7 +88,11 @@ async fn logged_model_file(
 }
 
 async fn send(state: &MlflowState, path: &artifacts::ArtifactPath) -> Result<Response, MlflowError> {
-    let object = state.artifacts.get(path).await.map_err(Error::from)?;
+    let object = match state.artifacts.get(path).await {
+        Ok(object) => object,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(not_found(state, path, error).await.into()),
+        Err(error) => return Err(Error::from(error).into()),
+    };
     let mut response = Body::from_stream(object.content).into_response();
     let headers = response.headers_mut();
     // A browser must never run what someone uploaded: it saves it, and guesses no type.
@@ -97,6 +102,16 @@ async fn send(state: &MlflowState, path: &artifacts::ArtifactPath) -> Result<Res
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(object.size));
     Ok(response)
+}
+
+/// Says that a folder is none, if that is why there is no such file.
+async fn not_found(state: &MlflowState, path: &artifacts::ArtifactPath, error: artifacts::Error) -> Error {
+    match state.artifacts.list(path).await {
+        Ok(entries) if !entries.is_empty() => {
+            Error::invalid(format!("Artifact path refers to a directory, not a file: '{path}'"))
+        }
+        Ok(_) | Err(_) => error.into(),
+    }
 }
 
 /// A harmless type by the name's ending. Nothing that a browser would run is among them.
@@ -144,12 +159,17 @@ pub(super) fn disposition(name: &str) -> String {
     value
 }
 
-async fn upload(State(state): State<MlflowState>, Path(path): Path<String>, body: Body) -> Answer {
+/// Answers with nothing, as MLflow's server does since 3.13.
+async fn upload(
+    State(state): State<MlflowState>,
+    Path(path): Path<String>,
+    body: Body,
+) -> Result<StatusCode, MlflowError> {
     let path = parse(&path)?;
     let content = body.into_data_stream().map_err(io::Error::other).boxed();
     state.registry.store_artifact(&path, content).await?;
     state.registry.artifact_changed(&path).await;
-    done()
+    Ok(StatusCode::OK)
 }
 
 async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> Answer {

@@ -52,7 +52,7 @@ fn direct<'a>(state: &'a MlflowState, what: &str) -> Result<Direct<'a>, Error> {
 /// The file that a request of an upload in parts is about: the folder of its address, and the name of the file that the
 /// client reads from, of whose path only the end counts.
 fn target(folder: &str, fields: &Fields) -> Result<ArtifactPath, Error> {
-    let folder = ArtifactPath::parse(folder)?;
+    let folder = ArtifactPath::decoded(folder)?;
     let source = fields.required("path")?;
     let name = source.rsplit(['/', '\\']).next().unwrap_or_default();
     if name.is_empty() {
@@ -75,6 +75,7 @@ async fn create(State(state): State<MlflowState>, Path(folder): Path<String>, fi
 
 async fn complete(State(state): State<MlflowState>, Path(folder): Path<String>, fields: Fields) -> Answer {
     let path = target(&folder, &fields)?;
+    let direct = direct(&state, "Multipart upload")?;
     let mut parts = Vec::new();
     for part in fields.objects("parts")? {
         let number = part.integer("part_number")?.and_then(|number| u32::try_from(number).ok());
@@ -84,7 +85,6 @@ async fn complete(State(state): State<MlflowState>, Path(folder): Path<String>, 
     if parts.is_empty() {
         return Err(missing("parts").into());
     }
-    let direct = direct(&state, "Multipart upload")?;
     state.registry.forget_artifact(&path).await?;
     let size = direct.complete_multipart(&path, fields.required("upload_id")?, parts).await.map_err(Error::from)?;
     state.registry.record_artifact(&path, size, None).await?;
@@ -100,7 +100,7 @@ async fn abort(State(state): State<MlflowState>, Path(folder): Path<String>, fie
 }
 
 async fn presigned(State(state): State<MlflowState>, Path(path): Path<String>) -> Answer {
-    let path = ArtifactPath::parse(&path).map_err(Error::from)?;
+    let path = ArtifactPath::decoded(&path).map_err(Error::from)?;
     let direct = direct(&state, "Multipart download")?;
     let disposition = artifacts::disposition(path.name());
     let download = direct.presigned_download(&path, seconds(DOWNLOAD), &disposition).await.map_err(Error::from)?;
@@ -109,7 +109,7 @@ async fn presigned(State(state): State<MlflowState>, Path(path): Path<String>) -
 
 async fn upload_url(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let (run, model) = (fields.text_or_empty("run_id")?, fields.text_or_empty("model_id")?);
-    let path = ArtifactPath::parse(fields.required("path")?).map_err(Error::from)?;
+    let path = ArtifactPath::decoded(fields.required("path")?).map_err(Error::from)?;
     let within = expiration(&fields, UPLOAD)?;
     let root = match (run.is_empty(), model.is_empty()) {
         (false, true) => state.registry.run(run).await?.info.artifact_uri,
@@ -133,7 +133,7 @@ async fn upload_url(State(state): State<MlflowState>, fields: Fields) -> Answer 
 
 async fn download_url(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let run = fields.required("run_id")?;
-    let path = ArtifactPath::parse(fields.required("path")?).map_err(Error::from)?;
+    let path = ArtifactPath::decoded(fields.required("path")?).map_err(Error::from)?;
     let within = expiration(&fields, DOWNLOAD)?;
     let root = state.registry.run(run).await?.info.artifact_uri;
     let needed = "a run with a direct cloud storage artifact URI";

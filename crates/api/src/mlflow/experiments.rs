@@ -61,6 +61,13 @@ async fn get_by_name(State(state): State<MlflowState>, fields: Fields) -> Answer
 }
 
 async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
+    if fields.integer("max_results")?.is_some_and(|asked| asked > MOST_ROWS) {
+        let asked = fields.integer("max_results")?.unwrap_or_default();
+        return Err(Error::invalid(format!(
+            "Invalid value {asked} for parameter 'max_results' supplied. It must be at most {MOST_ROWS}"
+        ))
+        .into());
+    }
     let search = ExperimentSearch {
         filter: fields.text_or_empty("filter")?.to_owned(),
         view: view(&fields, "view_type")?,

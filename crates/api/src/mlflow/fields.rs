@@ -179,6 +179,11 @@ impl Fields {
         }
     }
 
+    /// The text for a value that cannot be, as it was sent.
+    pub(super) fn wrong_type(&self, name: &str) -> Error {
+        wrong_type(name, self.one(name).unwrap_or(&Json::Null))
+    }
+
     /// Whether the field is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -234,12 +239,12 @@ impl Fields {
         number.map(Some).ok_or_else(|| wrong_type(name, value))
     }
 
-    /// A truth value, also as text.
+    /// A truth value; in a query, as text.
     pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, Error> {
         match self.one(name) {
             None => Ok(None),
             Some(Json::Bool(value)) => Ok(Some(*value)),
-            Some(Json::String(text)) => match text.to_ascii_lowercase().as_str() {
+            Some(Json::String(text)) if self.is_query => match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Some(true)),
                 "false" => Ok(Some(false)),
                 _ => Err(Error::invalid(format!("Invalid boolean value: {text}, must be 'true' or 'false'."))),
@@ -281,6 +286,12 @@ impl Fields {
             Some(Json::Object(values)) => Ok(Some(Self { values: values.clone(), is_query: false })),
             Some(other) => Err(wrong_type(name, other)),
         }
+    }
+
+    /// A list of objects with `key` and `value`, of which either may be empty.
+    pub(super) fn pairs(&self, name: &str) -> Result<Vec<KeyValue>, Error> {
+        let pair = |entry: &Self| Ok(KeyValue::new(entry.text_or_empty("key")?, entry.text_or_empty("value")?));
+        self.objects(name)?.iter().map(pair).collect()
     }
 
     /// A list of objects with `key` and `value`.

@@ -57,8 +57,9 @@ fn status(fields: &Fields) -> Result<LoggedModelStatus, Error> {
     LoggedModelStatus::parse(name).ok_or_else(|| wrong_type("status", &name.into()))
 }
 
-async fn finalize(State(state): State<MlflowState>, Path(id): Path<String>, fields: Fields) -> Answer {
-    let model = state.registry.finalize_logged_model(&id, status(&fields)?).await?;
+/// The body names the model once more, and that counts.
+async fn finalize(State(state): State<MlflowState>, fields: Fields) -> Answer {
+    let model = state.registry.finalize_logged_model(fields.required("model_id")?, status(&fields)?).await?;
     Ok(Json(json!({ "model": wire::logged_model(&model) })))
 }
 
@@ -68,6 +69,7 @@ async fn delete(State(state): State<MlflowState>, Path(id): Path<String>) -> Ans
 }
 
 async fn log_params(State(state): State<MlflowState>, Path(id): Path<String>, fields: Fields) -> Answer {
+    fields.required("model_id")?;
     state.registry.log_model_params(&id, fields.key_values("params")?).await?;
     done()
 }
@@ -86,10 +88,10 @@ async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let optional = |fields: &Fields, name: &str| {
         Ok::<_, Error>(fields.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned))
     };
-    let experiment_ids = fields.texts("experiment_ids")?;
-    if experiment_ids.is_empty() {
+    if !fields.has("experiment_ids") {
         return Err(missing("experiment_ids").into());
     }
+    let experiment_ids = fields.texts("experiment_ids")?;
     let mut datasets = Vec::new();
     for dataset in fields.objects("datasets")? {
         let name = dataset.text_or_empty("dataset_name")?.to_owned();
@@ -98,7 +100,7 @@ async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let mut order_by = Vec::new();
     for by in fields.objects("order_by")? {
         order_by.push(LoggedModelOrder {
-            field_name: by.required("field_name")?.to_owned(),
+            field_name: by.text_or_empty("field_name")?.to_owned(),
             ascending: by.truth("ascending")?.unwrap_or(true),
             dataset_name: optional(&by, "dataset_name")?,
             dataset_digest: optional(&by, "dataset_digest")?,

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use registry::{NewRun, RunSearch, RunStatus, RunUpdate};
 use serde_json::json;
 
-use super::{Answer, Fields, MlflowState, done, experiments::view, max_results, route, wire};
+use super::{Answer, Fields, MlflowState, done, experiments::view, fields::wrong_type, max_results, route, wire};
 use crate::{error::Error, routes::Route};
 
 /// Rows of one page, unless another number is asked for.
@@ -49,14 +49,14 @@ pub(super) async fn get(State(state): State<MlflowState>, fields: Fields) -> Ans
 /// A status by name or number.
 fn status(fields: &Fields) -> Result<Option<RunStatus>, Error> {
     if let Ok(Some(number)) = fields.integer("status") {
-        return Ok(RunStatus::of_number(number));
+        return RunStatus::of_number(number).map(Some).ok_or_else(|| wrong_type("status", &number.into()));
     }
     Ok(fields.text("status")?.and_then(RunStatus::parse))
 }
 
 async fn update(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let update = RunUpdate {
-        // As MLflow does, a status that there is not changes nothing.
+        // As MLflow does, the name of a status that there is not changes nothing.
         status: status(&fields)?,
         ended: fields.integer("end_time")?,
         name: fields.text("run_name")?.map(str::to_owned),

@@ -5,8 +5,8 @@ use registry::{KeyValue, NewVersion, Transition, VersionSearch};
 use serde_json::json;
 use types::Principal;
 
-use super::{Answer, Fields, MlflowState, done, max_results, route, wire};
-use crate::routes::Route;
+use super::{Answer, Fields, MlflowState, done, most_results, route, wire};
+use crate::{error::Error, routes::Route};
 
 /// Rows of one page, unless another number is asked for.
 pub(super) const DEFAULT_ROWS: i64 = 10_000;
@@ -35,7 +35,7 @@ async fn create(State(state): State<MlflowState>, Extension(caller): Extension<P
         model_id: fields.text("model_id")?.map(str::to_owned),
         run_link: fields.text_or_empty("run_link")?.to_owned(),
         description: fields.text_or_empty("description")?.to_owned(),
-        tags: fields.key_values("tags")?,
+        tags: fields.pairs("tags")?,
     };
     let version = state.registry.create_version(&caller, new).await?;
     Ok(Json(json!({ "model_version": wire::version(&version) })))
@@ -49,7 +49,7 @@ async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
 pub(super) async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let search = VersionSearch {
         filter: fields.text_or_empty("filter")?.to_owned(),
-        max_results: max_results(&fields, DEFAULT_ROWS, MOST_ROWS)?,
+        max_results: most_results(&fields, DEFAULT_ROWS, MOST_ROWS)?,
         order_by: fields.texts("order_by")?,
         page_token: fields.text("page_token")?.map(str::to_owned),
     };
@@ -99,6 +99,10 @@ async fn transition_stage(
 }
 
 async fn download_uri(State(state): State<MlflowState>, fields: Fields) -> Answer {
-    let uri = state.registry.download_uri(fields.required("name")?, fields.required("version")?).await?;
+    let name = fields.text_or_empty("name")?;
+    if name.is_empty() {
+        return Err(Error::invalid("Missing value for required parameter 'name'.").into());
+    }
+    let uri = state.registry.download_uri(name, fields.text_or_empty("version")?).await?;
     Ok(Json(json!({ "artifact_uri": uri })))
 }

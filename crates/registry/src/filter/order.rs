@@ -1,6 +1,10 @@
 //! `order_by` clauses: an identifier and a direction.
 
-use super::{Domain, Entity, Token, identify, tokens};
+use super::{
+    Domain, Entity, Search, identify,
+    lexer::{Kind, Token, tokens},
+    refusals,
+};
 use crate::error::{Error, Result};
 
 /// One key to order by.
@@ -34,16 +38,31 @@ pub(crate) fn parse_order(domain: &Domain, order_by: &[String]) -> Result<Vec<Or
 
 fn parse_one(domain: &Domain, clause: &str) -> Result<OrderBy> {
     let unparsable = || Error::invalid(format!("Invalid order_by clause '{clause}'. Could not be parsed."));
-    let (identifier, ascending) = match tokens(clause).map_err(|_| unparsable())?.as_slice() {
-        [Token::Word(word)] => (word.clone(), true),
-        [Token::Word(word), Token::Word(direction)] if direction.eq_ignore_ascii_case("asc") => (word.clone(), true),
-        [Token::Word(word), Token::Word(direction)] if direction.eq_ignore_ascii_case("desc") => (word.clone(), false),
-        [Token::Word(_), Token::Word(_)] => {
-            return Err(Error::invalid(format!("Invalid ordering key in order_by clause '{clause}'.")));
-        }
+    if clause.starts_with(char::is_whitespace) {
+        return Err(unparsable());
+    }
+    let tokens = tokens(clause).map_err(|_| unparsable())?;
+    let words: Vec<_> = tokens.iter().filter(|token| token.kind == Kind::Word).map(Token::to_string).collect();
+    let (identifier, ascending) = match words.as_slice() {
+        _ if words.len() != tokens.len() => return Err(unparsable()),
+        [word] => (word, true),
+        [word, direction] if direction.eq_ignore_ascii_case("asc") => (word, true),
+        [word, direction] if direction.eq_ignore_ascii_case("desc") => (word, false),
+        [_, _] => return Err(Error::invalid(format!("Invalid ordering key in order_by clause '{clause}'."))),
         _ => return Err(unparsable()),
     };
+    if domain.search == Search::Models {
+        let key = identifier.trim_matches('`');
+        if !domain.orderable.contains(&key) {
+            return Err(refusals::order(domain.search, key));
+        }
+        return Ok(OrderBy { entity: Entity::Attribute, key: key.to_owned(), ascending });
+    }
+    let identifier = if domain.search == Search::Versions { identifier.trim_matches('`') } else { identifier };
     // `` `Run name` `` without an entity is an attribute in quotes.
-    let (entity, key) = identify(domain, &identifier, domain.orderable)?;
+    let (entity, key) = identify(domain, identifier, domain.orderable)?;
+    if entity == Entity::Tag && domain.search != Search::Runs {
+        return Err(refusals::order(domain.search, &key));
+    }
     Ok(OrderBy { entity, key, ascending })
 }
