@@ -1,20 +1,21 @@
 //! The artifact proxy: clients upload and download through HTTP, streamed both ways, and need no storage credentials.
 
-use std::io;
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    body::Body,
+    body::{Body, BodyDataStream},
     extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, stream};
 use http::{
     HeaderValue, Method, StatusCode,
     header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 use registry::FileInfo;
 use serde_json::json;
+use tokio::sync::Mutex;
 use types::ErrorKind;
 
 use super::{Answer, Fields, MlflowState, READS, WRITES, done, wire};
@@ -22,6 +23,9 @@ use crate::{
     error::{Error, MlflowError},
     routes::Route,
 };
+
+/// How long the rest of an upload that failed is read.
+const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) const PREFIXES: [&str; 2] = ["/api/2.0/mlflow-artifacts", "/ajax-api/2.0/mlflow-artifacts"];
 
@@ -166,10 +170,29 @@ async fn upload(
     body: Body,
 ) -> Result<StatusCode, MlflowError> {
     let path = parse(&path)?;
-    let content = body.into_data_stream().map_err(io::Error::other).boxed();
-    state.registry.store_artifact(&path, content).await?;
+    let body = Arc::new(Mutex::new(body.into_data_stream()));
+    let content = stream::unfold(Arc::clone(&body), async |body| {
+        let piece = body.lock().await.next().await?;
+        Some((piece.map_err(io::Error::other), body))
+    });
+    if let Err(error) = state.registry.store_artifact(&path, content.boxed()).await {
+        drain(&body).await;
+        return Err(error.into());
+    }
     state.registry.artifact_changed(&path).await;
     Ok(StatusCode::OK)
+}
+
+/// Reads on in what a client sends, for a while: most read no answer before they have sent everything, and would only
+/// see that the connection broke.
+async fn drain(body: &Mutex<BodyDataStream>) {
+    let rest = async {
+        let mut body = body.lock().await;
+        while let Some(Ok(_)) = body.next().await {}
+    };
+    if tokio::time::timeout(LONGEST_DRAIN, rest).await.is_err() {
+        tracing::debug!("a client goes on sending what is not stored");
+    }
 }
 
 async fn delete(State(state): State<MlflowState>, Path(path): Path<String>) -> Answer {
