@@ -19,7 +19,7 @@ use crate::{
 /// The tag of a model that says where it was brought from.
 const ORIGIN_TAG: &str = "crosstie.registry";
 /// Where files are kept that were brought, below the store's root.
-const FOLDER: &str = "brought";
+pub(crate) const FOLDER: &str = "brought";
 /// The folder of a run's artifacts that gates and drift read.
 const EVALUATION: &str = "evaluation";
 /// The one that lineage reads.

@@ -2,7 +2,7 @@
 
 use database::Transaction;
 
-use crate::{Version, error::Result, repo, sources, storage};
+use crate::{Version, brought, error::Result, repo, sources, storage};
 
 /// The run that made a version's files; `None` if nobody can tell.
 pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<Option<String>> {
@@ -20,6 +20,9 @@ pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<O
         return Ok(Some(run));
     }
     let named = named(version.run_id.clone());
+    if is_brought(version) {
+        return Ok(named);
+    }
     let Some(own) = places.iter().find(|uri| storage::own_path(uri).is_ok_and(|path| path.is_some())) else {
         return Ok(named);
     };
@@ -31,4 +34,12 @@ pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<O
         }
     }
     Ok(None)
+}
+
+/// Whether its files were copied from a registry elsewhere, which knows its run. What is registered here lies where its
+/// source says.
+fn is_brought(version: &Version) -> bool {
+    let place = version.storage_location.as_deref().filter(|place| version.source.as_deref() != Some(*place));
+    let path = place.and_then(|place| storage::own_path(place).ok().flatten());
+    path.is_some_and(|path| path.as_str().split('/').next() == Some(brought::FOLDER))
 }

@@ -12,8 +12,8 @@ use crate::{error::Error, routes::Route};
 const MOST_RUNS: usize = 100;
 /// Points of one answer that is not thinned.
 const MOST_POINTS: i64 = 25_000;
-/// Points of a run that an answer is thinned to, unless fewer are asked for.
-const MOST_SAMPLED: i64 = 2_500;
+/// Steps that an answer is thinned to, unless fewer are asked for.
+const MOST_STEPS: i64 = 2_500;
 /// Experiments whose datasets are listed together.
 const MOST_EXPERIMENTS: usize = 20;
 
@@ -63,17 +63,17 @@ pub(super) async fn sampled_history(State(state): State<MlflowState>, fields: Fi
     let request = SampledHistoryRequest {
         run_ids,
         key: fields.required("metric_key")?.to_owned(),
-        max_points: max_points(&fields)?,
+        max_steps: max_steps(&fields)?,
         steps: steps(&fields)?,
     };
     let points = state.registry.sampled_metric_history(request).await?;
     Ok(Json(wire::list("metrics", &points, wire::metric)))
 }
 
-fn max_points(fields: &Fields) -> Result<i64, Error> {
-    let asked = fields.integer("max_results")?.unwrap_or(MOST_SAMPLED);
-    let within = (1..=MOST_SAMPLED).contains(&asked).then_some(asked);
-    within.ok_or_else(|| Error::invalid(format!("max_results must be between 1 and {MOST_SAMPLED}.")))
+fn max_steps(fields: &Fields) -> Result<usize, Error> {
+    let asked = fields.integer("max_results")?.unwrap_or(MOST_STEPS);
+    let within = usize::try_from(asked).ok().filter(|_| (1..=MOST_STEPS).contains(&asked));
+    within.ok_or_else(|| Error::invalid(format!("max_results must be between 1 and {MOST_STEPS}.")))
 }
 
 /// Both ends of the range, or neither.

@@ -8,8 +8,10 @@ use crate::{
     repo::{metrics::decode, sql::Sql},
 };
 
-/// Points that one answer carries; MLflow's number.
+/// Points that one answer carries, of one run where it is thinned; MLflow's number.
 pub(crate) const MOST_POINTS: i64 = 25_000;
+/// Steps that one SELECT asks for.
+const STEPS_PER_SELECT: usize = 500;
 
 /// A point with the run that logged it.
 fn decode_of_run(row: &Row) -> Result<Metric> {
@@ -37,29 +39,37 @@ pub(crate) async fn of_runs(tx: &mut Transaction, runs: &[String], key: &str, li
     points(tx, sql).await
 }
 
-/// At most `most` points of `key` in a run, in order of step: of as many parts of the same size the first, and the last of
-/// all, as MLflow takes them.
-pub(crate) async fn sampled(
-    tx: &mut Transaction,
-    run: &str,
-    key: &str,
-    steps: Option<(i64, i64)>,
-    most: i64,
-) -> Result<Vec<Metric>> {
-    const ORDER: &str = "OVER (ORDER BY step, timestamp, value, is_nan)";
-    let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM (SELECT {COLUMNS}, place, total, "));
-    sql.push("ROW_NUMBER() OVER (PARTITION BY part ORDER BY place) AS place_in_part FROM (");
-    sql.push(&format!("SELECT {COLUMNS}, ROW_NUMBER() {ORDER} AS place, COUNT(*) OVER () AS total, NTILE("));
-    sql.push(&most.max(1).to_string()).push(&format!(") {ORDER} AS part FROM metrics WHERE run_uuid = "));
-    sql.bind(run).push(" AND key = ").bind(key);
-    if let Some((first, last)) = steps {
-        sql.push(" AND step >= ").bind(first).push(" AND step <= ").bind(last);
+/// Every step at which one of `runs` logged `key`, in ascending order.
+pub(crate) async fn steps(tx: &mut Transaction, runs: &[String], key: &str) -> Result<Vec<i64>> {
+    let mut sql = select("DISTINCT step", runs, key);
+    sql.push(" ORDER BY step");
+    let (text, values) = sql.into_parts();
+    tx.rows(&text, values).await?.iter().map(|row| Ok(row.get("step")?)).collect()
+}
+
+/// The first and the last step of each run.
+pub(crate) async fn ends(tx: &mut Transaction, runs: &[String], key: &str) -> Result<Vec<i64>> {
+    let mut sql = select("MIN(step) AS first, MAX(step) AS last", runs, key);
+    sql.push(" GROUP BY run_uuid");
+    let (text, values) = sql.into_parts();
+    let mut ends = Vec::new();
+    for row in tx.rows(&text, values).await? {
+        ends.push(row.get("first")?);
+        ends.push(row.get("last")?);
     }
-    sql.push(") parts) places WHERE place_in_part = 1 OR place = total ORDER BY place");
-    let mut found = points(tx, sql).await?;
-    // The last point takes the place of the last part's first.
-    if i64::try_from(found.len()).is_ok_and(|found| found > most) {
-        found.remove(found.len() - 2);
+    Ok(ends)
+}
+
+/// The points of a run at `steps`, which ascend, in order of step.
+pub(crate) async fn at_steps(tx: &mut Transaction, run: &str, key: &str, steps: &[i64]) -> Result<Vec<Metric>> {
+    let mut found = Vec::new();
+    for steps in steps.chunks(STEPS_PER_SELECT) {
+        let room = MOST_POINTS.saturating_sub(i64::try_from(found.len()).unwrap_or(MOST_POINTS));
+        let mut sql = Sql::select(COLUMNS, "metrics");
+        sql.push(" WHERE run_uuid = ").bind(run).push(" AND key = ").bind(key);
+        sql.push(" AND step IN ").bind_list(steps.iter().copied());
+        sql.push(" ORDER BY step, timestamp, value LIMIT ").bind(room);
+        found.extend(points(tx, sql).await?);
     }
     Ok(found)
 }
