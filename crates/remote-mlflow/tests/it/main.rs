@@ -92,7 +92,8 @@ async fn a_listing_without_end_is_left() {
         let files = (0..1_000).map(|n| json!({ "path": format!("model/{n}"), "is_dir": false }));
         json!({ "files": files.collect::<Vec<_>>(), "next_page_token": next })
     };
-    let run = json!({ "info": { "run_id": "r", "artifact_uri": "s3://b/r", "experiment_id": "0" }, "data": {} });
+    let run = json!({ "info": { "run_id": "r", "artifact_uri": "s3://b/r", "experiment_id": "0",
+        "status": "FINISHED", "lifecycle_stage": "active" }, "data": {} });
     let (address, asked) = server(move |request| {
         let answered = match request.uri().path() {
             "/api/2.0/mlflow/artifacts/list" => page(&request),
