@@ -23,7 +23,8 @@ pub(crate) async fn made_by(tx: &mut Transaction, version: &Version) -> Result<O
     if is_brought(version) {
         return Ok(named);
     }
-    let Some(own) = places.iter().find(|uri| storage::own_path(uri).is_ok_and(|path| path.is_some())) else {
+    // Where they lie comes first; what a registry elsewhere calls its own is not this server's.
+    let Some(own) = places.first().filter(|uri| storage::own_path(uri).is_ok_and(|path| path.is_some())) else {
         return Ok(named);
     };
     // Among the files of this server's runs.
