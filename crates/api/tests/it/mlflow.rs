@@ -75,7 +75,7 @@ impl Server {
 }
 
 /// Calls that only look and are no GET.
-const LOOKS: [&str; 11] = [
+pub(crate) const LOOKS: [&str; 11] = [
     "/2.0/mlflow/artifacts/presigned-download-url",
     "/2.0/mlflow/experiments/search",
     "/2.0/mlflow/experiments/search-datasets",
