@@ -32,7 +32,7 @@ with mlflow.start_run(run_name="files") as run:
     mlflow.log_table({"question": ["a", "b"], "score": [0.1, 0.2]}, "tables/eval.json")
     mlflow.log_table(pandas.DataFrame({"question": ["c"], "score": [0.3]}), "tables/eval.json")
     os.makedirs("folder/inner")
-    for name in ("one.txt", "inner/two.txt", "inner/sp ace+ü.txt"):
+    for name in ("one.txt", "inner/two.txt", "inner/sp ace+%25ü.txt"):
         with open(f"folder/{name}", "w") as file:
             file.write(name)
     mlflow.log_artifacts("folder", "copied")
@@ -56,8 +56,24 @@ table = mlflow.load_table("tables/eval.json", extra_columns=["run_id"])
 held("a table with its run", set(table["run_id"]) == {run_id})
 held("it is said which tables there are", client.get_run(run_id).data.tags["mlflow.loggedArtifacts"])
 folder = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="copied")
-with open(os.path.join(folder, "inner/sp ace+ü.txt")) as file:
-    held("a strange name", file.read(), "inner/sp ace+ü.txt")
+# MLflow reads what looks encoded in a name as if it were.
+with open(os.path.join(folder, "inner/sp ace+%ü.txt")) as file:
+    held("a strange name", file.read(), "inner/sp ace+%25ü.txt")
+held("by the name that it had", mlflow.artifacts.load_text(f"runs:/{run_id}/copied/inner/sp ace+%25ü.txt"))
+for name in ("a%2fb.txt", "a%252fc.txt", "%41.txt", "a;b&c=d@[e]{f}~'$!,.txt", "100%.txt", "..a", "日本.txt", "a#b.txt", "a?b.txt"):
+    with open(name, "w") as file:
+        file.write(name)
+    mlflow.log_artifact(name, f"names/{name.encode().hex()}", run_id=run_id)
+    found = tree(client, run_id, f"names/{name.encode().hex()}")
+    held(f"a file {name!r} and what it is called", ([os.path.relpath(path, "names") for path in found],
+         [mlflow.artifacts.load_text(f"runs:/{run_id}/{path}") for path in found]))
+for path in ("%2e%2e/x", "%252e%252e/x", "..%2fx", "a#b"):
+    try:
+        client.list_artifacts(run_id, path)
+    except Exception as error:  # of requests, not MLflow's
+        held(f"no listing of {path}", "Invalid path" in str(error))
+    else:
+        raise AssertionError(f"{path} was listed")
 held("a listing", [(f.path, f.is_dir, f.file_size) for f in client.list_artifacts(run_id, "copied")],
      [("copied/inner", True, None), ("copied/one.txt", False, 7)])
 held("of what is not there", client.list_artifacts(run_id, "nothing"), [])

@@ -13,6 +13,7 @@ mod lineage;
 mod maintenance;
 mod mlflow_database;
 mod mlflow_ui;
+mod parity;
 mod program;
 mod project_files;
 mod remote;

@@ -37,14 +37,14 @@ pub(super) fn run(python: &str, arguments: &[&str]) -> String {
 /// Fills the server at `address` with names that begin with `prefix`.
 pub(super) fn fill(python: &str, address: &str, prefix: &str) {
     let script = script("mlflow_store_fill.py");
-    let said = run(python, &[script.to_str().unwrap(), &format!("http://{address}"), prefix]);
+    let said = run(python, &[script.to_str().unwrap(), &format!("http://{address}"), prefix, "webhooks"]);
     assert!(said.contains("filled"), "{said}");
 }
 
 /// What every read call of the stock client answers at `address`.
 pub(super) fn read(python: &str, address: &str) -> serde_json::Value {
     let script = script("mlflow_store_read.py");
-    serde_json::from_str(&run(python, &[script.to_str().unwrap(), &format!("http://{address}")])).unwrap()
+    serde_json::from_str(&run(python, &[script.to_str().unwrap(), &format!("http://{address}"), "webhooks"])).unwrap()
 }
 
 /// A running `mlflow server`.
