@@ -8,23 +8,10 @@ use crate::error::Error;
 /// # Errors
 /// [`types::ErrorKind::InvalidArgument`].
 pub(crate) fn check(path: &str) -> Result<(), Error> {
-    match String::from_utf8(decoded(path.as_bytes())) {
+    match String::from_utf8(types::percent_decoded_bytes(path.as_bytes())) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::invalid(format!("the path `{path}` is no text in UTF-8"))),
     }
-}
-
-/// Each `%` with two digits as its byte, once.
-fn decoded(path: &[u8]) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path);
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).filter(|_| *first == b'%');
-        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    bytes
 }
 
 #[cfg(test)]

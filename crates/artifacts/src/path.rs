@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use types::percent_decoded;
 
 use crate::Error;
 
@@ -123,27 +124,6 @@ fn is_safe(path: &str) -> bool {
             let forbidden = segment.contains(|c: char| c == '\\' || c.is_control());
             !matches!(segment, "" | "." | "..") && !reserved && !forbidden
         })
-}
-
-/// `text` with `%XX` replaced by what it stands for, once; sequences that are not UTF-8 become U+FFFD.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match decoded {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl fmt::Display for ArtifactPath {

@@ -2,6 +2,7 @@
 //! whoever may register versions could read any file that the server can.
 
 use database::Transaction;
+use types::percent_decoded;
 
 use crate::{
     LifecycleStage,
@@ -220,26 +221,6 @@ fn check_no_escape(uri: &str) -> Result<()> {
         }
         form = decoded;
     }
-}
-
-/// `text` with `%XX` replaced by what it stands for, once.
-fn percent_decoded(text: &str) -> String {
-    let mut decoded: Vec<u8> = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                decoded.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// Refuses a source outside of the artifacts at `root`.

@@ -77,12 +77,12 @@ impl Address {
 /// Whether `path` has a `.` or `..` among its parts, in any encoding: servers and their proxies decode `%2f` before they
 /// follow dots.
 fn leads_out(path: &str) -> bool {
-    let mut form = path.to_ascii_lowercase();
+    let mut form = path.to_owned();
     for _ in 0..DECODINGS {
         if form.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
             return true;
         }
-        let decoded = form.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\").replace("%25", "%");
+        let decoded = types::percent_decoded(&form);
         if decoded == form {
             return false;
         }
