@@ -88,7 +88,8 @@ impl Sql {
                 self.push(column).push(" GLOB ").bind(glob(pattern))
             }
             (Comparator::ILike, Operand::Text(pattern)) => {
-                self.push("lower(").push(column).push(") LIKE ").bind(pattern.to_lowercase())
+                // Both sides by the database, whose idea of small letters may be its own: SQLite's is that of ASCII.
+                self.push("lower(").push(column).push(") LIKE lower(").bind(pattern).push(")")
             }
             (Comparator::In | Comparator::NotIn, Operand::List(items)) => {
                 self.push(column).push(" ").push(comparator.as_str()).push(" ").bind_list(items)

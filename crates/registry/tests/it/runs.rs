@@ -82,6 +82,11 @@ database::testing::on_both! {
         assert_eq!(found("", ViewType::DeletedOnly).await, ["b_one"]);
         assert_eq!(found("experiment_id IN ('1', '2')", ViewType::All).await, ["a-one", "a-two"]);
         assert_eq!(found("experiment_id = '2'", ViewType::All).await, ["a-two"]);
+        fixture.registry.set_experiment_tag("1", KeyValue::new("fruit", "Äpfel")).await.unwrap();
+        for pattern in ["Ä%", "ÄPF%", "%PFEL"] {
+            let filter = format!("tags.fruit ILIKE '{pattern}'");
+            assert_eq!(found(&filter, ViewType::All).await, ["a-one"], "{pattern}");
+        }
     }
 
     async fn params_are_written_once(db: Database) {
