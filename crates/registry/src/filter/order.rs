@@ -22,12 +22,13 @@ impl OrderBy {
     }
 }
 
-/// Parses `order_by`; no key may stand twice.
+/// Parses `order_by`. No key may stand twice, except in a search for experiments, where the first one decides.
 pub(crate) fn parse_order(domain: &Domain, order_by: &[String]) -> Result<Vec<OrderBy>> {
     let mut parsed: Vec<OrderBy> = Vec::new();
     for clause in order_by {
         let order = parse_one(domain, clause)?;
-        if parsed.iter().any(|other| (other.entity, &other.key) == (order.entity, &order.key)) {
+        let stands = parsed.iter().any(|other| (other.entity, &other.key) == (order.entity, &order.key));
+        if stands && domain.search != Search::Experiments {
             let all = crate::rules::python_list(order_by.iter().map(String::as_str));
             return Err(Error::invalid(format!("`order_by` contains duplicate fields: {all}")));
         }

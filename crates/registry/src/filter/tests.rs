@@ -184,4 +184,7 @@ fn orders_have_a_direction_and_no_key_twice() {
     for clauses in [&["metrics.a SIDEWAYS"][..], &["metrics.a", "metric.a"], &[""], &["a b c"], &["status"]] {
         assert!(order(clauses).is_err(), "{clauses:?}");
     }
+    let experiments = Domain { search: Search::Experiments, ..RUNS };
+    let twice = parse_order(&experiments, &["run_id".to_owned(), "run_id DESC".to_owned()]).unwrap();
+    assert_eq!(twice.len(), 2, "MLflow lets the first of equal keys decide there");
 }
