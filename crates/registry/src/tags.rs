@@ -113,11 +113,7 @@ pub(crate) async fn set(tx: &mut Transaction, mut run: RunInfo, tags: &[KeyValue
         repo::runs::update(tx, &run).await?;
     }
     // A run keeps the name that it has when it is given none.
-    if let [KeyValue { key, value }] = tags
-        && key == NAME_TAG
-        && value.is_empty()
-    {
-        return Ok(());
-    }
-    repo::runs::set_tags(tx, &run.id, tags).await
+    let is_set = |tag: &&KeyValue| tag.key != NAME_TAG || !tag.value.is_empty();
+    let tags: Vec<KeyValue> = tags.iter().filter(is_set).cloned().collect();
+    repo::runs::set_tags(tx, &run.id, &tags).await
 }

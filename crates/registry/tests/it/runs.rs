@@ -167,6 +167,12 @@ database::testing::on_both! {
         let update = RunUpdate { name: Some("by update".to_owned()), ..RunUpdate::default() };
         registry.update_run(&run.info.id, update).await.unwrap();
         assert_eq!(registry.run(&run.info.id).await.unwrap().tag("mlflow.runName"), Some("by update"));
+        let mut batch = tag("mlflow.runName", "by batch");
+        batch.tags.extend([KeyValue::new("mlflow.runName", ""), KeyValue::new("t", "v")]);
+        registry.log_batch(&run.info.id, batch).await.unwrap();
+        let named = registry.run(&run.info.id).await.unwrap();
+        assert_eq!(named.info.name.as_deref(), Some("by batch"));
+        assert_eq!((named.tag("mlflow.runName"), named.tag("t")), (Some("by batch"), Some("v")), "none takes none away");
         registry.delete_tag(&run.info.id, "mlflow.runName").await.unwrap();
         assert!(matches!(registry.delete_tag(&run.info.id, "mlflow.runName").await, Err(Error::NotFound(_))));
     }
