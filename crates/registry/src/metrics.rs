@@ -54,8 +54,8 @@ impl Service {
     /// # Errors
     /// When it is not allowed, or the run is deleted or missing.
     pub async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()> {
+        rules::check_metric_dataset(&metric)?;
         rules::check_metric(&metric.key, metric.timestamp, metric.value, "")?;
-        rules::check_metric_dataset(metric.dataset_name.as_deref(), metric.dataset_digest.as_deref())?;
         let (run_id, metrics) = (run_id.to_owned(), [metric]);
         self.database
             .write(async move |tx| {

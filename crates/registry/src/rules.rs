@@ -2,7 +2,10 @@
 
 use serde_json::Value as Json;
 
-use crate::error::{Error, Result};
+use crate::{
+    Metric,
+    error::{Error, Result},
+};
 
 /// Characters of a metric, param or tag key.
 const KEY: usize = 250;
@@ -129,8 +132,8 @@ fn at(path: &str, field: &str) -> String {
 }
 
 /// Refuses a metric that names half of a dataset.
-pub(crate) fn check_metric_dataset(name: Option<&str>, digest: Option<&str>) -> Result<()> {
-    if name.is_some() == digest.is_some() {
+pub(crate) fn check_metric_dataset(metric: &Metric) -> Result<()> {
+    if metric.dataset_name.is_some() == metric.dataset_digest.is_some() {
         return Ok(());
     }
     Err(Error::invalid("Both dataset_name and dataset_digest must be provided if one is provided"))

@@ -181,6 +181,8 @@ impl Service {
     /// When there are too many or one is not allowed, a param has another value already, or the run is deleted or
     /// missing.
     pub async fn log_batch(&self, id: &str, batch: RunBatch) -> Result<()> {
+        // MLflow makes all its metrics before it looks at anything else.
+        batch.metrics.iter().try_for_each(rules::check_metric_dataset)?;
         rules::check_run_id(id)?;
         let batch = checked(batch)?;
         let (id, tags) = (id.to_owned(), batch.tags.clone());

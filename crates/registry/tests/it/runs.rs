@@ -155,6 +155,12 @@ database::testing::on_both! {
         assert!(logged.iter().all(|metric| metric.value >= 700.0), "of each key the last one is the latest");
         let too_many = fixture.registry.log_batch(&run, metrics(1_001)).await.unwrap_err();
         assert!(too_many.to_string().contains("at most 1000 metrics. Got 1001"), "{too_many}");
+        let mut half = metrics(1);
+        half.metrics[0].dataset_name = Some("clicks".to_owned());
+        let refused = fixture.registry.log_batch(&run, half.clone()).await.unwrap_err();
+        assert!(refused.to_string().starts_with("Both dataset_name and dataset_digest must be provided"), "{refused}");
+        half.metrics[0].dataset_digest = Some("d1".to_owned());
+        fixture.registry.log_batch(&run, half).await.unwrap();
     }
 
     async fn a_runs_name_and_its_tag_are_the_same(db: Database) {
