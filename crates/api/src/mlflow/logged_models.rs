@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{error::Error, routes::Route};
 
+/// Rows of one page of a search that asks for no number. One that asks for 0 has the registry's own.
+const DEFAULT_ROWS: i64 = 50;
+
 pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
     vec![
         route!(state, POST "logged-models" WRITES create),
@@ -110,7 +113,7 @@ async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
         experiment_ids,
         filter: fields.text_or_empty("filter")?.to_owned(),
         datasets,
-        max_results: fields.integer("max_results")?,
+        max_results: fields.integer("max_results")?.or(Some(DEFAULT_ROWS)),
         order_by,
         page_token: optional(&fields, "page_token")?,
     };

@@ -8,9 +8,7 @@ use types::Principal;
 use super::{Answer, Fields, MlflowState, done, most_results, route, wire};
 use crate::{error::Error, routes::Route};
 
-/// Rows of one page, unless another number is asked for.
-pub(super) const DEFAULT_ROWS: i64 = 10_000;
-/// Rows of one page.
+/// Rows of one page, and of one that asks for no number: MLflow's clients ask for 10,000 themselves.
 const MOST_ROWS: i64 = 200_000;
 
 pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
@@ -49,7 +47,7 @@ async fn get(State(state): State<MlflowState>, fields: Fields) -> Answer {
 pub(super) async fn search(State(state): State<MlflowState>, fields: Fields) -> Answer {
     let search = VersionSearch {
         filter: fields.text_or_empty("filter")?.to_owned(),
-        max_results: most_results(&fields, DEFAULT_ROWS, MOST_ROWS)?,
+        max_results: most_results(&fields, MOST_ROWS, MOST_ROWS)?,
         order_by: fields.texts("order_by")?,
         page_token: fields.text("page_token")?.map(str::to_owned),
     };

@@ -28,7 +28,7 @@ async fn error(server: &Server, query: &str) -> String {
     answer["errors"][0].as_str().unwrap().to_owned()
 }
 
-/// A run with a metric, a NaN, a param and a version, by its id.
+/// A run with a metric, a NaN, a param and a version that has an alias, by its id.
 async fn run(server: &Server) -> String {
     let api = |path: &str| format!("/api/2.0/mlflow/{path}");
     let post = async |path: &str, body: Json| {
@@ -48,6 +48,7 @@ async fn run(server: &Server) -> String {
     post("registered-models/create", json!({ "name": "m" })).await;
     let source = format!("{}/model", made["run"]["info"]["artifact_uri"].as_str().unwrap());
     post("model-versions/create", json!({ "name": "m", "source": source, "run_id": id })).await;
+    post("registered-models/alias", json!({ "name": "m", "alias": "best", "version": "1" })).await;
     id
 }
 
@@ -75,7 +76,7 @@ database::testing::on_both! {
             __typename
             one: mlflowGetRun(input: $data) {
                 apiError { code __typename }
-                run { ...Data experiment { name } modelVersions { name version status deploymentJobState { jobId jobState } } }
+                run { ...Data experiment { name } modelVersions { name version status aliases deploymentJobState { jobId jobState } } }
             }
         }
         fragment Data on MlflowRunExtension {
@@ -92,7 +93,7 @@ database::testing::on_both! {
             },
             "inputs": { "datasetInputs": [] },
             "experiment": { "name": "Default" },
-            "modelVersions": [{ "name": "m", "version": "1", "status": "READY", "deploymentJobState": { "jobId": "", "jobState": null } }],
+            "modelVersions": [{ "name": "m", "version": "1", "status": "READY", "aliases": [], "deploymentJobState": { "jobId": "", "jobState": null } }],
         } } }));
     }
 

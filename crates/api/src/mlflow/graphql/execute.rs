@@ -5,11 +5,14 @@ use registry::VersionSearch;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    super::{Fields, MlflowState, versions, wire},
+    super::{Fields, MlflowState, wire},
     plan::{Reads, Step},
     roots::Argument,
     types::{ENUMS, Holds},
 };
+
+/// Versions of one run that are shown.
+const MOST_VERSIONS: i64 = 10_000;
 
 /// The answer to a plan, and what went wrong in it.
 pub(super) async fn execute(state: &MlflowState, steps: &[Step]) -> (Json, Vec<String>) {
@@ -98,11 +101,15 @@ impl Execution<'_> {
                 let id = parent["info"]["run_id"].as_str().unwrap_or_default();
                 let search = VersionSearch {
                     filter: format!("run_id = '{id}'"),
-                    max_results: versions::DEFAULT_ROWS,
+                    max_results: MOST_VERSIONS,
                     ..VersionSearch::default()
                 };
                 match self.state.registry.search_versions(search).await {
-                    Ok(page) => self.objects(below, &page.items.iter().map(wire::version).collect::<Vec<_>>()).await,
+                    Ok(mut page) => {
+                        // MLflow's search, which this is, does not show them.
+                        page.items.iter_mut().for_each(|version| version.aliases.clear());
+                        self.objects(below, &page.items.iter().map(wire::version).collect::<Vec<_>>()).await
+                    }
                     Err(error) => self.failed(error.to_string()),
                 }
             }

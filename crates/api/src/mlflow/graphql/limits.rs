@@ -30,9 +30,15 @@ pub(super) fn excess(document: &Document) -> Option<String> {
             open.extend(below.map(|set| (set, depth + 1)));
         }
     }
-    for (count, most, what) in [(root_fields, MOST_ROOT_FIELDS, "root fields"), (aliases, MOST_ALIASES, "aliases")] {
+    for (count, most, what, variable) in [
+        (root_fields, MOST_ROOT_FIELDS, "root fields", "MLFLOW_SERVER_GRAPHQL_MAX_ROOT_FIELDS"),
+        (aliases, MOST_ALIASES, "aliases", "MLFLOW_SERVER_GRAPHQL_MAX_ALIASES"),
+    ] {
         if count > most {
-            return Some(format!("GraphQL queries should have at most {most} {what}, got {count} {what}."));
+            return Some(format!(
+                "GraphQL queries should have at most {most} {what}, got {count} {what}. To increase the limit, set the \
+                 {variable} environment variable."
+            ));
         }
     }
     None
@@ -81,7 +87,9 @@ mod tests {
             aliases(4, 8),
             aliases(8, 12)
         );
-        assert!(excess_of(&query).unwrap().contains("at most 10 aliases, got 12 aliases"));
+        let told = "GraphQL queries should have at most 10 aliases, got 12 aliases. To increase the limit, set the \
+                    MLFLOW_SERVER_GRAPHQL_MAX_ALIASES environment variable.";
+        assert_eq!(excess_of(&query).unwrap(), told);
     }
 
     #[test]
