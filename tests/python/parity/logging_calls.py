@@ -127,7 +127,10 @@ def batches(t):
             t.post("runs/log-batch", {**run, name: [{"key": f"many{i}", "value": "v"} for i in range(count)]})
     metrics = [{"key": f"over{i}", "value": i, "timestamp": 1} for i in range(950)]
     t.post("runs/log-batch", {**run, "metrics": metrics, "tags": [{"key": f"o{i}", "value": "v"} for i in range(60)]})
-    t.post("runs/log-batch", {"run_id": "$odd", "tags": [{"key": f"o{i}", "value": "v" * 20_000} for i in range(60)]}, text=False)
+    t.post("runs/create", {"experiment_id": "$e", "start_time": 4, "run_name": "long"}, keep={"long": "run.info.run_id"})
+    t.post("runs/log-batch", {"run_id": "$long", "tags": [{"key": f"o{i}", "value": "v" * 20_000} for i in range(60)]})
+    t.post("runs/log-batch", {"run_id": "$long", "params": [{"key": f"p{i}", "value": "\u00e4" * 12_000} for i in range(100)]})
+    t.get("runs/get", {"run_id": "$long"})
     metric = {"key": "k", "value": 1, "timestamp": 1, "step": 0}
     for field in metric:
         missing = {name: value for name, value in metric.items() if name != field}

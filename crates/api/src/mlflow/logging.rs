@@ -16,9 +16,6 @@ use crate::{
     routes::Route,
 };
 
-/// Largest body of one batch.
-const LARGEST_BATCH: usize = 1_000_000;
-
 pub(super) fn routes(state: &MlflowState) -> Vec<Route> {
     vec![
         route!(state, POST "runs/log-metric" WRITES log_metric),
@@ -77,13 +74,6 @@ async fn delete_tag(State(state): State<MlflowState>, fields: Fields) -> Answer 
 }
 
 async fn log_batch(State(state): State<MlflowState>, body: Body) -> Answer {
-    let size = body.0.len();
-    if size > LARGEST_BATCH {
-        return Err(Error::invalid(format!(
-            "Batched logging API requests must be at most {LARGEST_BATCH} bytes, got a request of size {size}."
-        ))
-        .into());
-    }
     let (run_id, batch) = match batch::read(&body.0) {
         Some(read) => read,
         None => run_batch(&body_fields(&body.0)?)?,
