@@ -147,7 +147,17 @@ def batches(t):
     t.post("runs/log-batch", {"run_id": "nope", "metrics": []})
     t.post("runs/log-batch", {"run_id": "a/b", "metrics": []})
     t.post("runs/log-batch", {"run_uuid": "$s"})
+    t.post("runs/log-batch", ["$odd", [], [], []], text=False)
+    for name, entry in (("metrics", ["listed", 1, 5]), ("params", ["listed", "v"]), ("tags", ["listed", "v"])):
+        t.post("runs/log-batch", {"run_id": "$odd", name: [entry]}, text=False)
+    for half in ({"dataset_name": "d"}, {"dataset_digest": "1"}, {"dataset_name": "d", "dataset_digest": ""}, {"dataset_name": "d", "dataset_digest": "1"}):
+        t.post("runs/log-batch", {**run, "metrics": [{**metric, "key": "halves", **half}]})
+        t.post("runs/log-metric", {**run, **metric, "key": "halves", **half})
+    t.post("runs/log-batch", {"run_id": "a/b", "metrics": [{**metric, "key": "a/../b", "dataset_name": "d"}]})
     t.post("runs/log-batch", {**run, "tags": [{"key": "mlflow.runName", "value": "by batch"}]})
+    t.get("runs/get", {"run_id": "$s"})
+    t.post("runs/log-batch", {**run, "tags": [{"key": "mlflow.runName", "value": ""}, {"key": "beside", "value": "v"}]})
+    t.post("runs/log-batch", {**run, "tags": [{"key": "mlflow.runName", "value": "twice"}, {"key": "mlflow.runName", "value": ""}]})
     t.get("runs/get", {"run_id": "$s"})
 
 

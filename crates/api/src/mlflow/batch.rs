@@ -1,13 +1,40 @@
 //! The body of `log-batch` as clients write it, read in one pass into what the registry takes.
 //!
 //! A batch has up to a thousand metrics, and going through a tree of JSON values would cost as much as storing them. A body
-//! that is in any way unusual (a number as text, NaN, a name in camel case, something missing) is not read here: it goes
-//! the way of all other calls, which knows every convention and says what is wrong in MLflow's words.
+//! that is in any way unusual (a number as text, NaN, a name in camel case, something missing, a list where an object should
+//! be) is not read here: it goes the way of all other calls, which knows every convention and says what is wrong in MLflow's
+//! words.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use registry::{KeyValue, Metric, RunBatch};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+/// What is written as an object. A struct alone would be read from a list of its fields' values, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,11 +42,11 @@ struct Body<'a> {
     #[serde(borrow)]
     run_id: Cow<'a, str>,
     #[serde(borrow, default)]
-    metrics: Vec<MetricFields<'a>>,
+    metrics: Vec<Object<MetricFields<'a>>>,
     #[serde(borrow, default)]
-    params: Vec<Entry<'a>>,
+    params: Vec<Object<Entry<'a>>>,
     #[serde(borrow, default)]
-    tags: Vec<Entry<'a>>,
+    tags: Vec<Object<Entry<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -50,9 +77,9 @@ struct Entry<'a> {
 
 /// The run and the batch, if everything is as clients write it.
 pub(super) fn read(bytes: &[u8]) -> Option<(String, RunBatch)> {
-    let body: Body<'_> = serde_json::from_slice(bytes).ok()?;
-    let keys = body.metrics.iter().map(|metric| &metric.key);
-    let mut keys = keys.chain(body.params.iter().chain(&body.tags).map(|entry| &entry.key));
+    let Object(body): Object<Body<'_>> = serde_json::from_slice(bytes).ok()?;
+    let keys = body.metrics.iter().map(|Object(metric)| &metric.key);
+    let mut keys = keys.chain(body.params.iter().chain(&body.tags).map(|Object(entry)| &entry.key));
     if body.run_id.is_empty() || keys.any(|key| key.is_empty()) {
         return None;
     }
@@ -64,7 +91,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(String, RunBatch)> {
     Some((body.run_id.into_owned(), batch))
 }
 
-fn metric(fields: MetricFields<'_>) -> Metric {
+fn metric(Object(fields): Object<MetricFields<'_>>) -> Metric {
     let stated = |text: Option<String>| text.filter(|text| !text.is_empty());
     Metric {
         key: fields.key.into_owned(),
@@ -78,7 +105,7 @@ fn metric(fields: MetricFields<'_>) -> Metric {
     }
 }
 
-fn entry(entry: Entry<'_>) -> KeyValue {
+fn entry(Object(entry): Object<Entry<'_>>) -> KeyValue {
     KeyValue::new(entry.key, entry.value)
 }
 
@@ -109,6 +136,11 @@ mod tests {
             r#"{"run_id": "r", "metrics": [{"key": "a", "value": 1, "timestamp": "1"}]}"#,
             r#"{"run_id": "r", "metrics": [{"key": "a", "value": 1, "timestamp": 1, "step": null}]}"#,
             r#"{"run_id": "r", "tags": [{"key": "a", "value": 5}]}"#,
+            r#"{"run_id": "r", "runId": "s"}"#,
+            r#"["r", [], [], []]"#,
+            r#"{"run_id": "r", "metrics": [["a", 1, 5]]}"#,
+            r#"{"run_id": "r", "params": [["k", "v"]]}"#,
+            r#"{"run_id": "r", "tags": [{"key": "k", "value": "v"}, ["k", "v"]]}"#,
         ] {
             assert!(read(body.as_bytes()).is_none(), "{body}");
         }
