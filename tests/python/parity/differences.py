@@ -10,6 +10,7 @@ KNOWN = [
     (r"\n400 .*Invalid value .* for parameter .*Hint: Value was of type .*\n400 .*(Missing value|Invalid value)", "a field of a wrong type is told to be one; MLflow passes over it, and then misses it"),
     (r"allow_deleted\": \"x\".*\n400 .*\n404 ", "a word that is neither true nor false is refused"),
     (r"log-inputs .*(Dataset cannot be None|'model_id').*\n200", "an input of nothing is refused; MLflow records one without a name"),
+    (r"log-batch .*\"someThing\".*\n400 .*\n200", "a field under both of its names is refused also where no such field is known"),
     (r"log-batch .*\"run_uuid\".*\n200 .*\n400", "a run may be named by its older field, as in every other call"),
     (r"registered-models/search .*max_results\": (0|-1)\}.*\n400 .*\n200 ", "a page of nothing is refused; MLflow answers with a token of the same page"),
     (r"logged-models/search .*max_results\": -1,", "a page of less than nothing has the usual size; MLflow's is empty"),

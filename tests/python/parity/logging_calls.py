@@ -147,6 +147,11 @@ def batches(t):
     t.post("runs/log-batch", {"run_id": "nope", "metrics": []})
     t.post("runs/log-batch", {"run_id": "a/b", "metrics": []})
     t.post("runs/log-batch", {"run_uuid": "$s"})
+    t.post("runs/log-batch", {**run, "runId": "$r"})
+    t.post("runs/log-batch", {**run, "runId": None})
+    t.post("runs/log-batch", {**run, "metrics": [{**metric, "model_id": "", "modelId": ""}]})
+    t.post("runs/log-metric", {**run, **metric, "dataset_name": "d", "datasetName": "d"})
+    t.post("runs/log-batch", {**run, "some_thing": 1, "someThing": 2})
     t.post("runs/log-batch", ["$odd", [], [], []], text=False)
     for name, entry in (("metrics", ["listed", 1, 5]), ("params", ["listed", "v"]), ("tags", ["listed", "v"])):
         t.post("runs/log-batch", {"run_id": "$odd", name: [entry]}, text=False)

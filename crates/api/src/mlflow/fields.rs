@@ -81,7 +81,7 @@ pub(super) fn body_fields(bytes: &[u8]) -> Result<Fields, Error> {
         Err(error) => return Err(Error::invalid(format!("the request body is not JSON: {error}"))),
     };
     match json {
-        Json::Object(values) => Ok(Fields { values, is_query: false }),
+        Json::Object(values) => Fields::sent(values),
         Json::Null => Ok(Fields { values: Map::new(), is_query: false }),
         Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
             Err(Error::invalid("the request body is not a JSON object"))
@@ -135,6 +135,20 @@ pub(super) fn wrong_type(name: &str, value: &Json) -> Error {
 }
 
 impl Fields {
+    /// The fields of an object that a client sent; none under both of its names, of which a proxy in front may have looked at
+    /// the other one.
+    fn sent(values: Map<String, Json>) -> Result<Self, Error> {
+        for json_name in values.keys().filter(|name| name.bytes().any(|byte| byte.is_ascii_uppercase())) {
+            let name = snake_case(json_name);
+            if values.contains_key(&name) {
+                return Err(Error::invalid(format!(
+                    "Request specifies both '{name}' and '{json_name}'; provide only one of them."
+                )));
+            }
+        }
+        Ok(Self { values, is_query: false })
+    }
+
     /// The fields of a JSON object.
     pub(super) fn of(values: Map<String, Json>) -> Self {
         Self { values, is_query: false }
@@ -143,11 +157,6 @@ impl Fields {
     /// The fields of a query, beside a body that is no JSON.
     pub(super) fn of_query(query: &str) -> Self {
         Self { values: query_fields(query), is_query: true }
-    }
-
-    /// All of them.
-    pub(super) fn into_values(self) -> Map<String, Json> {
-        self.values
     }
 
     /// The value of a field by its proto name, in JSON also by its JSON name; null is absent.
@@ -259,16 +268,21 @@ impl Fields {
         };
         let object = |value: &Json| {
             let values = value.as_object().ok_or_else(|| wrong_type(name, value))?;
-            Ok(Self { values: values.clone(), is_query: false })
+            Self::sent(values.clone())
         };
         list.iter().map(object).collect()
     }
 
     /// One object.
     pub(super) fn object(&self, name: &str) -> Result<Option<Self>, Error> {
+        self.map(name)?.map(|values| Self::sent(values.clone())).transpose()
+    }
+
+    /// One object in which all names are of the client's choice.
+    pub(super) fn map(&self, name: &str) -> Result<Option<&Map<String, Json>>, Error> {
         match self.get(name) {
             None => Ok(None),
-            Some(Json::Object(values)) => Ok(Some(Self { values: values.clone(), is_query: false })),
+            Some(Json::Object(values)) => Ok(Some(values)),
             Some(other) => Err(wrong_type(name, other)),
         }
     }
@@ -302,6 +316,18 @@ fn camel_case(name: &str) -> String {
     camel
 }
 
+/// The proto name of a field with this JSON name.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,6 +357,15 @@ mod tests {
         );
         assert!(text(fields.key_values("tags").unwrap_err()).contains("required parameter 'tags[0].key'"));
         assert!(text(fields.run_id().unwrap_err()).starts_with("Missing value for required parameter 'run_id'."));
+    }
+
+    #[test]
+    fn a_field_under_both_of_its_names_is_refused() {
+        let said = |body: &str| body_fields(body.as_bytes()).and_then(|fields| fields.objects("metrics")).unwrap_err().message;
+        let both = "Request specifies both 'run_id' and 'runId'; provide only one of them.";
+        assert_eq!(said(r#"{"run_id": "a", "runId": null}"#), both);
+        let nested = said(r#"{"runId": "a", "metrics": [{"modelId": "m", "model_id": "n"}]}"#);
+        assert_eq!(nested, "Request specifies both 'model_id' and 'modelId'; provide only one of them.");
     }
 
     #[test]

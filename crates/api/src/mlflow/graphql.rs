@@ -71,6 +71,6 @@ fn variables(fields: &Fields) -> Result<JsonValue, Error> {
         Ok(None) => Ok(JsonValue::Null),
         Ok(Some(text)) => serde_json::from_str(text)
             .map_err(|error| Error::invalid(format!("the query's variables are not JSON: {error}"))),
-        Err(_) => Ok(fields.object("variables")?.map_or(JsonValue::Null, |object| object.into_values().into())),
+        Err(_) => Ok(fields.map("variables")?.map_or(JsonValue::Null, |names| names.clone().into())),
     }
 }
