@@ -3,10 +3,10 @@
 use database::Transaction;
 
 use crate::{
-    Experiment, KeyValue, LifecycleStage, Page, Service, ViewType,
+    Experiment, KeyValue, LifecycleStage, Page, Service, ViewType, custom_views,
     error::{Error, Result},
     filter::{self, Comparator, Domain, Entity, Operand, Search, parse_order},
-    page, repo,
+    locations, page, repo,
     repo::sql::Sql,
     rules, storage,
 };
@@ -45,32 +45,18 @@ const DOMAIN: Domain = Domain {
     lists: &["experiment_id"],
 };
 
-/// Characters of an artifact location.
-const LOCATION: usize = 2_048;
-
 impl Service {
     /// Makes an experiment and answers its id.
     ///
     /// # Errors
     /// When the name is taken (also by a deleted one) or not allowed.
     pub async fn create_experiment(&self, new: NewExperiment) -> Result<i64> {
+        custom_views::check_all(&new.tags)?;
+        let location = new.artifact_location.as_deref().unwrap_or_default();
+        locations::check(location)?;
         rules::check_experiment_name(&new.name)?;
         for tag in &new.tags {
             rules::check_experiment_tag(&tag.key, &tag.value)?;
-        }
-        let location = new.artifact_location.as_deref().unwrap_or_default();
-        if location.contains('#') || location.rsplit('/').next().is_some_and(|name| name.contains(';')) {
-            return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
-        }
-        if location.starts_with("runs:") {
-            let message = format!("Artifact location cannot be a runs:/ URI. Given: '{location}'");
-            return Err(Error::invalid(message));
-        }
-        if location.chars().count() > LOCATION {
-            return Err(Error::invalid(format!(
-                "Invalid artifact path length. The length of the artifact path cannot be greater than {LOCATION} \
-                 characters."
-            )));
         }
         let location = (!location.is_empty()).then(|| storage::absolute(location, self.working_folder()));
         let (root, now) = (self.artifact_root().to_owned(), self.now());
@@ -180,7 +166,12 @@ impl Service {
         let id = rules::experiment_id(id)?;
         self.database
             .write(async move |tx| {
-                check_active(&required(tx, id, ViewType::All).await?)?;
+                let mut experiment = [required(tx, id, ViewType::All).await?];
+                check_active(&experiment[0])?;
+                if custom_views::is_view(&tag.key) {
+                    repo::experiments::add_tags(tx, &mut experiment).await?;
+                    custom_views::check_one(&experiment[0], &tag.key)?;
+                }
                 repo::experiments::set_tags(tx, id, std::slice::from_ref(&tag)).await
             })
             .await

@@ -14,6 +14,7 @@ def play(t):
     proxy(t, root)
     for_the_web(t)
     wholes(t)
+    hosts(t)
 
 
 def listing(t, root):
@@ -63,3 +64,9 @@ def wholes(t):
     for step, body in (("create", {"path": "x", "num_parts": 1}), ("complete", {"path": "x", "upload_id": "u", "parts": []}), ("abort", {"path": "x", "upload_id": "u"})):
         t.post(f"{P}/mpu/{step}/$e/x", body)
     t.get(f"{P}/presigned/$e/x")
+
+
+def hosts(t):
+    """At the end: what one server alone takes is found by every search from then on."""
+    for index, location in enumerate(("http://h/x", "https://h/api/2.0/mlflow-artifacts/artifacts/x", "ftp://h/x", "sftp://h/x", "hdfs://h/x", "mlflow-artifacts://h/x")):
+        t.post("experiments/create", {"name": f"host {index}", "artifact_location": location})

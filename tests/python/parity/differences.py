@@ -27,7 +27,8 @@ KNOWN = [
     (r"logged-models/search .*status.*\n400 .*\n200", "MLflow compares the names of states with the numbers in its table, and finds nothing, or fails on Postgres"),
     (r"logged-models/search .*Invalid order by field name.*ATTRIBUTE_NOT_FOUND", "the class of this one error, which no client reads, is that of its code"),
     (r"logged-models/search .*\"datasets\": \[\{\"dataset_name\": \"d\d\"\}", "MLflow compares the digest that was not asked for with nothing, and finds nothing"),
-    # Where versions come from.
+    # Where files lie, and where versions come from.
+    (r"experiments/create .*\n200 .*\n400 .*cannot use the '", "this server asks no host that a location names, so none needs to be refused"),
     (r"model-versions/create .*cannot use the '", "this server asks no host that a source names, so none needs to be refused"),
     (r"model-versions/create .*\"(runs|mlflow-artifacts):/.*\n200 .*\n400 .*must identify", "clients from before 3.17 name another run than the source's, or none, as MLflow's own tests of that time do"),
     (r"model-versions/create .*\"source\": \"models:/v/.*model_id.*\n(200|404) .*\n400 ", "MLflow's SQL store gives no version a model_id, so any that is named differs"),

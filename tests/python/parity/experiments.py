@@ -19,13 +19,20 @@ def making(t):
     for name in (" ", "a/b", "ä", "a\nb", "../x", "."):
         t.post("experiments/create", {"name": name})
     t.post("experiments/create", {"name": "runs", "artifact_location": "runs:/x"})
-    for index, location in enumerate(("x#y", "s3://b/x#y", "s3://b/x?y", "mlflow-artifacts:/a/../b", "s3://b/../x", "file:///a/..", "s3://b/%2e%2e/x", "")):
+    for index, location in enumerate(("x#y", "s3://b/x#y", "s3://b/x?y", "mlflow-artifacts:/a/../b", "s3://b/../x", "file:///a/..", "s3://b/%2e%2e/x", "", "s3://b/x#", "x;y", "/x/y;z", "s3://b/x;y", "mlflow-artifacts:/a;b", "s3://b/x?../y", "s3://b/x?%2e%2e", "s3://b/x?a=1", "s3://b/" + "x" * 2_042)):
         t.post("experiments/create", {"name": f"location {index}", "artifact_location": location})
     t.post("experiments/create", {"name": "long", "artifact_location": "s3://b/" + "x" * 250})
     t.post("experiments/create", {"name": "tags", "tags": [{"key": "k" * 251, "value": "v"}]})
     t.post("experiments/create", {"name": "tags", "tags": [{"key": "k", "value": "v" * 20_001}]})
     t.post("experiments/create", {"name": "tags", "tags": [{"key": "a/../b", "value": "v"}]})
     t.post("experiments/create", {"name": "tags2", "tags": [{"value": "v"}]}, text=False)
+    views = [{"key": f"mlflow.customView.view.{number}", "value": "{}"} for number in range(51)]
+    t.post("experiments/create", {"name": "views", "tags": views})
+    t.post("experiments/create", {"name": "views", "tags": views[:50]}, keep={"views": "experiment_id"})
+    for key in (views[7]["key"], views[50]["key"], "mlflow.customView.view", "mlflow.customView"):
+        t.post("experiments/set-experiment-tag", {"experiment_id": "$views", "key": key, "value": "{}"})
+    t.post("experiments/delete-experiment-tag", {"experiment_id": "$views", "key": views[7]["key"]})
+    t.post("experiments/set-experiment-tag", {"experiment_id": "$views", "key": views[50]["key"], "value": "{}"})
     t.vary("POST", "experiments/create", {"name": "varied", "artifact_location": "mlflow-artifacts:/v", "tags": []})
 
 
@@ -63,6 +70,7 @@ def tagging(t):
     t.post("experiments/delete-experiment-tag", {"experiment_id": "$first", "key": "k"})
     t.post("experiments/delete-experiment-tag", {"experiment_id": "999999", "key": "k"})
     t.vary("POST", "experiments/delete-experiment-tag", {"experiment_id": "$first", "key": "k"})
+    t.post("experiments/set-experiment-tag", {**tag, "key": "fruit", "value": "\u00c4pfel"})
 
 
 def deleting(t):
@@ -102,12 +110,12 @@ FILTERS = [
     "name = 'second' OR name = 'x'", "name", "name =", "= 'x'", "name = second", "name == 'second'", "name > 'a'", "metrics.a > 1",
     "params.a = 'x'", "colour = 'red'", "tags.team", "name = 'a' AND", "AND", "name = 'it''s'", "name = \"second\"", "name = `second`",
     "name = 'second';", "name = 'a'; name = 'b'", "(name = 'second')", "lifecycle_stage = 'active'", "artifact_location = 'x'", "name LIKE '%e_o%'",
-    "name = 5", "tags.team = 5", "name = ('second')", "name IN ()", "name IN 'second'", "name NOT LIKE 'x'", "datasets.name = 'x'", "  ", "name='second'AND tags.team='ranking'",
+    "name = 5", "tags.team = 5", "name = ('second')", "name IN ()", "name IN 'second'", "name NOT LIKE 'x'", "datasets.name = 'x'", "  ", "name='second'AND tags.team='ranking'", "tags.fruit ILIKE '\u00c4%'", "tags.fruit ILIKE '\u00c4PF%'", "tags.fruit ILIKE '\u00e4pf%'", "tags.fruit LIKE '\u00c4%'",
 ]  # fmt: skip
 
 ORDERS = [
     ["name"], ["name ASC"], ["name DESC"], ["name asc", "experiment_id desc"], ["experiment_id DESC"], ["creation_time", "name"], ["last_update_time DESC", "name"],
-    ["attribute.name"], ["`name`"], ["tags.team"], ["colour"], ["name UP"], ["name ASC DESC"], [""], ["metrics.a"], ["lifecycle_stage"], ["experiment_id ASC", "name"],
+    ["attribute.name"], ["`name`"], ["tags.team"], ["colour"], ["name UP"], ["name ASC DESC"], [""], ["metrics.a"], ["lifecycle_stage"], ["experiment_id ASC", "name"], ["name", "name DESC"], ["name DESC", "name ASC"],
 ]  # fmt: skip
 
 

@@ -89,6 +89,27 @@ database::testing::on_both! {
         }
     }
 
+    async fn an_experiment_has_room_for_fifty_custom_views(db: Database) {
+        let fixture = registry(db).await;
+        let view = |number: u32| KeyValue::new(format!("mlflow.customView.view.{number}"), "{}");
+        let new = |count: u32| NewExperiment {
+            name: "viewed".to_owned(),
+            tags: (0..count).map(view).collect(),
+            ..NewExperiment::default()
+        };
+        let told = "; the maximum number of custom views per experiment is 50. Delete an existing custom view before \
+                    creating a new one.";
+        let refused = fixture.registry.create_experiment(new(51)).await.unwrap_err().to_string();
+        assert_eq!(refused, format!("Unable to create another custom view{told}"));
+        let id = fixture.registry.create_experiment(new(50)).await.unwrap().to_string();
+        fixture.registry.set_experiment_tag(&id, view(7)).await.unwrap();
+        let refused = fixture.registry.set_experiment_tag(&id, view(50)).await.unwrap_err().to_string();
+        assert_eq!(refused, format!("Unable to create another custom view for experiment {id}{told}"));
+        fixture.registry.set_experiment_tag(&id, KeyValue::new("other", "x")).await.unwrap();
+        fixture.registry.delete_experiment_tag(&id, &view(7).key).await.unwrap();
+        fixture.registry.set_experiment_tag(&id, view(50)).await.unwrap();
+    }
+
     async fn params_are_written_once(db: Database) {
         let fixture = registry(db).await;
         let run = fixture.run_in("e").await.info.id;
