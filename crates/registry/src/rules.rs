@@ -171,11 +171,21 @@ pub(crate) fn check_experiment_tag(key: &str, value: &str) -> Result<()> {
     check_length("value", EXPERIMENT_TAG_VALUE, value)
 }
 
-/// Checks the tag of a registered model or version.
+/// Checks the tag of a registered model.
 pub(crate) fn check_registry_tag(key: &str, value: &str) -> Result<()> {
     check_key(key, "key")?;
     check_length("key", KEY, key)?;
     check_length("value", REGISTRY_TAG_VALUE, value)
+}
+
+/// Checks the tag of a version, which for a prompt's version may be its text.
+pub(crate) fn check_version_tag(key: &str, value: &str) -> Result<()> {
+    /// The tag that is a prompt's text.
+    const PROMPT_TEXT: &str = "mlflow.prompt.text";
+    if key == PROMPT_TEXT && value.chars().count() > REGISTRY_TAG_VALUE {
+        return Err(Error::invalid(format!("Prompt text exceeds max length of {REGISTRY_TAG_VALUE} characters.")));
+    }
+    check_registry_tag(key, value)
 }
 
 /// Checks an experiment's name.
@@ -293,6 +303,9 @@ mod tests {
     fn long_values_are_cut_and_long_keys_refused() {
         assert_eq!(checked_param("k", &"ä".repeat(6_001), "").unwrap().chars().count(), 6_000);
         assert!(checked_param(&"k".repeat(251), "v", "").is_err());
-        assert!(check_registry_tag("k", &"v".repeat(100_001)).is_err());
+        let long = "v".repeat(100_001);
+        let said = |key: &str| check_version_tag(key, &long).unwrap_err().to_string();
+        assert_eq!(said("k"), "'value' exceeds the maximum length of 100000 characters");
+        assert_eq!(said("mlflow.prompt.text"), "Prompt text exceeds max length of 100000 characters.");
     }
 }

@@ -71,7 +71,7 @@ impl Service {
     pub async fn create_version(&self, by: &Principal, new: NewVersion) -> Result<Version> {
         models::parse_name(&new.name)?;
         for tag in &new.tags {
-            rules::check_registry_tag(&tag.key, &tag.value)?;
+            rules::check_version_tag(&tag.key, &tag.value)?;
         }
         let (by, now, at) = (by.clone(), self.now(), self.clock.now());
         let made = self
@@ -164,7 +164,7 @@ impl Service {
     pub async fn set_version_tag(&self, name: &str, version: &str, tag: KeyValue) -> Result<()> {
         rules::check_model_name(name, "name")?;
         let version = rules::version_number(name, version)?;
-        rules::check_registry_tag(&tag.key, &tag.value)?;
+        rules::check_version_tag(&tag.key, &tag.value)?;
         let (name, at) = (name.to_owned(), self.clock.now());
         self.write_and_tell(async move |tx| {
             required(tx, &name, version).await?;

@@ -31,7 +31,7 @@ def making(t):
     t.get("logged-models/$m")
     t.post(f"{V}/create", {"name": "nope", "source": "s3://b/m"})
     t.post(f"{V}/create", {"name": "a/b", "source": "s3://b/m"})
-    for tag in ({"key": "k" * 251, "value": "v"}, {"key": "a/../b", "value": "v"}, {"key": "k", "value": "v" * 100_001}, {"value": "v"}):
+    for tag in ({"key": "k" * 251, "value": "v"}, {"key": "a/../b", "value": "v"}, {"key": "k", "value": "v" * 100_001}, {"key": "mlflow.prompt.text", "value": "v" * 100_001}, {"value": "v"}):
         t.post(f"{V}/create", {"name": "v", "source": "s3://b/m", "tags": [tag]})
     for field in version:
         t.post(f"{V}/create", {**{name: value for name, value in version.items() if name != field}, "name": "w"}, text=False)
@@ -84,7 +84,8 @@ def changing(t):
     t.post(f"{V}/set-tag", tag)
     for key in ("a/../b", ".", "a b", "a*b", "k" * 250, "k" * 251):
         t.post(f"{V}/set-tag", {**tag, "key": key})
-    t.post(f"{V}/set-tag", {**tag, "value": "v" * 100_001})
+    for key in ("k", "mlflow.prompt.text"):
+        t.post(f"{V}/set-tag", {**tag, "key": key, "value": "v" * 100_001})
     t.vary("POST", f"{V}/set-tag", tag, text=False)
     t.delete(f"{V}/delete-tag", {"name": "v", "version": "1", "key": "k"})
     t.delete(f"{V}/delete-tag", {"name": "v", "version": "1", "key": "k"})
