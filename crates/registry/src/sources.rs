@@ -58,9 +58,16 @@ pub(crate) fn parse(uri: &str) -> Result<Source> {
         let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty());
         let rest = rest.ok_or_else(|| foreign(uri, "model_id"))?;
         if let Some((name, selector)) = rest.split_once('/') {
+            if selector.contains('/') || selector.trim().is_empty() {
+                return Err(foreign(uri, "model_id"));
+            }
             return Ok(Source::Registered { name: name.to_owned(), selector: selector.to_owned() });
         }
-        if let Some((name, alias)) = rest.split_once('@') {
+        // A model's name may have an `@`, an alias has none.
+        if let Some((name, alias)) = rest.rsplit_once('@') {
+            if alias.trim().is_empty() {
+                return Err(foreign(uri, "model_id"));
+            }
             return Ok(Source::Registered { name: name.to_owned(), selector: format!("@{alias}") });
         }
         return Ok(Source::LoggedModel { id: rest.to_owned() });
@@ -176,7 +183,7 @@ async fn copy(
     let number = if let Some(alias) = selector.strip_prefix('@') {
         let found = model.aliases.iter().find(|found| found.alias == alias).map(|found| found.version);
         Some(found.ok_or_else(|| Error::invalid(format!("Registered model alias {alias} not found.")))?)
-    } else if selector == "latest" {
+    } else if selector.eq_ignore_ascii_case("latest") {
         model.latest_versions.iter().map(|version| version.version).max()
     } else {
         selector.parse().ok().or_else(|| newest(selector))
@@ -204,23 +211,38 @@ async fn logged_model_root(tx: &mut Transaction, id: &str) -> Result<Option<Stri
     Ok(active.map(|(model, _)| model.artifact_uri))
 }
 
-/// Refuses `..` and NUL in any encoding.
+/// Refuses `..` and NUL in any encoding, and a path that is not absolute, is none, or has a `.` among its parts.
 fn check_no_escape(uri: &str) -> Result<()> {
+    let relative = || {
+        Error::invalid(format!(
+            "Invalid model version source: '{uri}'. If supplying a source as an http, https, local file path, ftp, \
+             objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path references \
+             present. Please provide an absolute path."
+        ))
+    };
     let mut form = uri.to_owned();
     loop {
         if form.contains('\0') || form.split(['/', '\\']).any(|part| part == "..") {
-            return Err(Error::invalid(format!(
-                "Invalid model version source: '{uri}'. If supplying a source as an http, https, local file path, ftp, \
-                 objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path \
-                 references present. Please provide an absolute path."
-            )));
+            return Err(relative());
         }
         let decoded = percent_decoded(&form);
         if decoded == form {
-            return Ok(());
+            break;
         }
         form = decoded;
     }
+    let path = path_of(&form).trim_end_matches('/');
+    if path.starts_with('/') && path.split('/').all(|part| part != ".") { Ok(()) } else { Err(relative()) }
+}
+
+/// The path of a URI, between its host and its query.
+fn path_of(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let rest = match rest.strip_prefix("//") {
+        Some(authority) => &authority[authority.find(['/', '?', '#']).unwrap_or(authority.len())..],
+        None => rest,
+    };
+    rest.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Refuses a source outside of the artifacts at `root`.
@@ -317,6 +339,7 @@ mod tests {
             ("models:/m-1", Source::LoggedModel { id: "m-1".to_owned() }),
             ("models:/m/3", registered("m", "3")),
             ("models:/m@champion", registered("m", "@champion")),
+            ("models:/a@b@champion", registered("a@b", "@champion")),
             ("/srv/x", Source::Local),
             ("file:///srv/x", Source::Local),
             ("mlflow-artifacts:/0/x", Source::Own),
@@ -325,15 +348,29 @@ mod tests {
         ] {
             assert_eq!(parse(uri).unwrap(), source, "{uri}");
         }
-        for uri in ["runs://host/abc/x", "runs:/", "models://host/m/1", "models:/"] {
+        for uri in ["runs://host/abc/x", "runs:/", "models://host/m/1", "models:/", "models:/m/1/x", "models:/m/ ", "models:/m@"] {
             assert!(parse(uri).is_err(), "{uri}");
         }
     }
 
     #[test]
     fn escapes_are_refused_and_neighbours_are_outside() {
-        for uri in ["mlflow-artifacts:/0/../1", "s3://b/%2e%2e/x", "http://h/..%252fx", "file:///a%00"] {
+        for uri in [
+            "mlflow-artifacts:/0/../1",
+            "s3://b/%2e%2e/x",
+            "http://h/..%252fx",
+            "file:///a%00",
+            "s3://b",
+            "s3://b/",
+            "s3://b?/x",
+            "s3://b/./x",
+            "s3://b/x/%2e",
+            "mlflow-artifacts:x",
+        ] {
             assert!(check_no_escape(uri).is_err(), "{uri}");
+        }
+        for uri in ["s3://b/x", "s3://b//x/", "runs:/abc", "models:/m-1", "dbfs:/m", "http://h/x?a=./b#.", "mlflow-artifacts:/x"] {
+            assert!(check_no_escape(uri).is_ok(), "{uri}");
         }
         assert_eq!(local_path("file:///srv/x"), "/srv/x");
         assert_eq!(local_path("file://host/x"), "//host/x");

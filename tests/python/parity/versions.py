@@ -42,7 +42,7 @@ def making(t):
 def sources(t):
     for source in (
         "s3://b/m", "s3://b/../m", "s3://b/a/..%2fm", "s3://b/%2e%2e/m", "s3://b/m?x=../y", "gs://b/m#../x", "http://h/m", "ftp://h/m", "dbfs:/m", "hdfs://h/m", "mlflow-artifacts:/x/m", "mlflow-artifacts:/$e/$r/artifacts/m", "mlflow-artifacts:/$e/$r/artifacts/../m", "mlflow-artifacts:/$e/$r/artifacts/%2e%2e/m", "mlflow-artifacts:/$e/$r/artifacts",
-        "/etc/passwd", "file:///etc/passwd", "./x", "x", "../x", "file:x", "file://h/x", "FILE:///etc", "runs:/$r/m", "runs:/$r/../m", "runs:/$r", "runs:/nope/m", "runs:///$r/m", "runs://h/$r/m", "models:/$m", "models:/m-nope", "models:/$m/x", "models:/nope/1", "models:/v/1", "models:/v/99", "models:/v/latest", "models:/v/Production", "models:/v@nope", "models:/", "models:/v", "models://h/v/1", "unknown:/x", "s3://b/%00", "s3://b/m\n", " s3://b/m", "dummy-source", "prompt-template", "x" * 501,
+        "/etc/passwd", "file:///etc/passwd", "./x", "x", "../x", "file:x", "file://h/x", "FILE:///etc", "runs:/$r/m", "runs:/$r/../m", "runs:/$r", "runs:/nope/m", "runs:///$r/m", "runs://h/$r/m", "models:/$m", "models:/m-nope", "models:/$m/x", "models:/nope/1", "models:/v/1", "models:/v/99", "models:/v/latest", "models:/v/Production", "models:/v@nope", "models:/", "models:/v", "models://h/v/1", "models:/v/LATEST", "models:/v/1/x", "models:/v/ ", "models:/v/", "models:/a@b@nope", "models:/v@", "s3://b", "s3://b/", "s3://b/./m", "s3://b/m/.", "s3://b//m", "s3://b/m/%2e/x", "mlflow-artifacts:x", "unknown:/x", "s3://b/%00", "s3://b/m\n", " s3://b/m", "dummy-source", "prompt-template", "x" * 501,
     ):  # fmt: skip
         for more in ({}, {"run_id": "$r"}, {"model_id": "$m"}, {"run_id": "nope"}, {"model_id": "m-nope"}):
             t.post(f"{V}/create", {"name": "w", "source": source, **more})
@@ -59,6 +59,11 @@ def copying(t):
     t.post(f"{V}/create", {"name": "copied", "source": "models:/copied/1"})
     t.post(f"{R}/alias", {"name": "v", "alias": "champion", "version": "1"})
     t.post(f"{V}/create", {"name": "copied", "source": "models:/v@champion"})
+    t.post(f"{R}/create", {"name": "a@b"})
+    t.post(f"{V}/create", {"name": "a@b", "source": "s3://b/m"})
+    t.post(f"{R}/alias", {"name": "a@b", "alias": "champion", "version": "1"})
+    t.post(f"{V}/create", {"name": "copied", "source": "models:/a@b@champion"})
+    t.post(f"{V}/create", {"name": "copied", "source": "models:/v/Latest"})
     t.post(f"{V}/create", {"name": "copied", "source": "models:/a prompt/1"})
     for number in range(1, 8):
         t.get(f"{V}/get", {"name": "copied", "version": str(number)})

@@ -146,6 +146,19 @@ database::testing::on_both! {
 
         registry.create_version(&editor(), new_version("s3://bucket/model")).await.unwrap();
         assert!(matches!(registry.resolve(&id(3)).await, Err(Error::Elsewhere { .. })));
+
+        registry.create_model("a@b", None, Vec::new()).await.unwrap();
+        let new = NewVersion { name: "a@b".to_owned(), ..new_version("s3://bucket/other") };
+        registry.create_version(&editor(), new).await.unwrap();
+        registry.set_alias(&editor(), "a@b", "best", "1").await.unwrap();
+        for (source, copied) in [("models:/ranker/LATEST", "models:/ranker/3"), ("models:/a@b@best", "models:/a@b/1")] {
+            let copy = registry.create_version(&editor(), new_version(source)).await.unwrap();
+            assert_eq!(copy.source.as_deref(), Some(copied), "{source}");
+        }
+        for source in ["models:/ranker/1/x", "models:/a@b@", "s3://bucket", "s3://bucket/./model"] {
+            let refused = registry.create_version(&editor(), new_version(source)).await;
+            assert!(matches!(refused, Err(Error::Invalid(_))), "{source}: {refused:?}");
+        }
     }
 
     async fn aliases_move_and_reserved_ones_are_refused(db: Database) {
