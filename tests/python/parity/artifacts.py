@@ -8,7 +8,7 @@ def play(t):
     t.post("experiments/create", {"name": "of artifacts"}, keep={"e": "experiment_id"})
     t.post("runs/create", {"experiment_id": "$e", "start_time": 1, "run_name": "holds"}, keep={"r": "run.info.run_id"})
     root = "$e/$r/artifacts"
-    for path, content in (("a.txt", b"hello"), ("sub/b.bin", b"\x00\x01"), ("sub/deep/c.json", b"{}"), ("a%20b.txt", b"space"), ("%C3%A4.txt", b"umlaut"), ("empty", b"")):
+    for path, content in (("a.txt", b"hello"), ("sub/b.bin", b"\x00\x01"), ("sub/deep/c.json", b"{}"), ("a%20b.txt", b"space"), ("%C3%A4.txt", b"umlaut"), ("empty", b""), ("n.ipynb", b"{}"), ("c.hocon", b"x")):
         t.call("PUT", f"{P}/artifacts/{root}/{path}", raw=content, headers={"Content-Type": "application/octet-stream"})
     listing(t, root)
     proxy(t, root)
@@ -29,7 +29,7 @@ def listing(t, root):
 
 
 def proxy(t, root):
-    for path in ("a.txt", "sub/b.bin", "a%20b.txt", "%C3%A4.txt", "empty", "none", "sub", "sub/none"):
+    for path in ("a.txt", "sub/b.bin", "a%20b.txt", "%C3%A4.txt", "empty", "n.ipynb", "c.hocon", "none", "sub", "sub/none"):
         ours, theirs = t.get(f"{P}/artifacts/{root}/{path}", text=False)
         for header in ("Content-Type", "Content-Disposition", "X-Content-Type-Options"):
             if theirs.status == 200:
@@ -54,6 +54,10 @@ def for_the_web(t):
     t.post("logged-models", {"experiment_id": "$e", "name": "filed"}, keep={"m": "model.info.model_id"})
     t.call("PUT", f"{P}/artifacts/$e/models/$m/artifacts/d/f.txt", raw=b"file", headers={"Content-Type": "application/octet-stream"})
     t.get("logged-models/$m/artifacts/directories")
+    for query in ({}, {"artifact_file_path": ""}):
+        t.get("/ajax-api/2.0/mlflow/logged-models/$m/artifacts/files", query)
+    for path in ("../x", "%2e%2e/x", "a%23b", "/etc/x"):
+        t.call("POST", "/ajax-api/2.0/mlflow/upload-artifact", query={"run_uuid": "$r", "path": path}, raw=b"x", headers={"Content-Type": "text/plain"})
     for path in ("d", "d/f.txt", "none", "../x"):
         t.get("logged-models/$m/artifacts/directories", {"artifact_directory_path": path})
         t.get("/ajax-api/2.0/mlflow/logged-models/$m/artifacts/files", {"artifact_file_path": path}, text=False)

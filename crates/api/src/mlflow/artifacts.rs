@@ -87,7 +87,11 @@ async fn logged_model_file(
     Path(id): Path<String>,
     fields: Fields,
 ) -> Result<Response, MlflowError> {
-    let path = state.registry.logged_model_artifact(&id, fields.required("artifact_file_path")?).await?;
+    let Some(path) = fields.text("artifact_file_path")?.filter(|path| !path.is_empty()) else {
+        let missing = Error::invalid("Request must include the \"artifact_file_path\" query parameter.");
+        return Err(Error { mlflow_code: Some("BAD_REQUEST"), ..missing }.into());
+    };
+    let path = state.registry.logged_model_artifact(&id, path).await?;
     send(&state, &path).await
 }
 
@@ -128,9 +132,9 @@ fn content_type(name: &str) -> &'static str {
         Some("webp") => "image/webp",
         Some("pdf") => "application/pdf",
         Some(
-            "txt" | "log" | "err" | "cfg" | "conf" | "ini" | "cnf" | "env" | "md" | "rst" | "csv" | "tsv" | "json"
-            | "jsonl" | "yaml" | "yml" | "toml" | "xml" | "html" | "htm" | "css" | "js" | "ts" | "py" | "r" | "sql"
-            | "sh" | "out" | "properties",
+            "txt" | "log" | "err" | "cfg" | "conf" | "ini" | "cnf" | "cf" | "env" | "md" | "rst" | "csv" | "tsv" | "json"
+            | "jsonl" | "ipynb" | "yaml" | "yml" | "toml" | "hocon" | "xml" | "html" | "htm" | "css" | "js" | "ts" | "py"
+            | "py3" | "r" | "sql" | "sh" | "out" | "properties" | "prop",
         ) => "text/plain",
         _ => match name {
             "MLmodel" | "MLproject" | "mlproject" => "text/plain",

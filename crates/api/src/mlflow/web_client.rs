@@ -141,14 +141,14 @@ async fn upload(State(state): State<MlflowState>, uri: Uri, headers: HeaderMap, 
         Some(_) | None => Err(Error::invalid(format!("Request must specify {name}."))),
     };
     let (run_id, path) = (given("run_uuid")?, given("path")?);
-    artifacts::ArtifactPath::parse(&path).map_err(|_| Error::invalid(format!("Invalid path: {path}")))?;
+    let path = artifacts::ArtifactPath::decoded(&path).map_err(|_| Error::invalid("Invalid path"))?;
     let content: Bytes = to_bytes(body, LARGEST_UPLOAD)
         .await
         .map_err(|_| Error::invalid("Artifact size is too large. Max size is 10MB."))?;
     if content.is_empty() {
         return Err(Error::invalid("Request must specify data.").into());
     }
-    let place = state.registry.run_artifact(&run_id, &path).await?;
+    let place = state.registry.run_artifact(&run_id, path.as_str()).await?;
     state.registry.store_artifact(&place, stream::once(async { Ok(content) }).boxed()).await?;
     state.registry.artifact_changed(&place).await;
     done()
