@@ -145,6 +145,7 @@ def direct(client, stored):
         return answer.json()
 
     upload = ask("presigned-upload-url", path="a/b.txt")
+    held("as a file of the type that its name says", upload["headers"] == {"Content-Type": "text/plain"})
     put = requests.put(upload["presigned_url"], data=b"direct", headers=upload["headers"], timeout=10)
     held("a signed address takes a file", put.ok)
     key = f"{PREFIX}/direct/{run_id}/artifacts/a/b.txt".removeprefix("/")

@@ -127,8 +127,35 @@ async fn upload_url(State(state): State<MlflowState>, fields: Fields) -> Answer 
     };
     // Whoever has the address may write the file from now on.
     state.registry.forget_artifact(&path).await?;
-    let upload = direct.presigned_upload(&path, within, "application/octet-stream").await.map_err(Error::from)?;
+    let upload = direct.presigned_upload(&path, within, stored_type(path.name())).await.map_err(Error::from)?;
     Ok(Json(json!({ "presigned_url": upload.url, "headers": { "Content-Type": upload.content_type } })))
+}
+
+/// The type that a file is stored with, by its name's ending, as MLflow guesses it. What a browser would run (HTML, SVG,
+/// XML, scripts) has none: whoever opens it in the store itself is shown no page that somebody uploaded.
+fn stored_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    match ending.as_deref().unwrap_or_default() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "bmp" => "image/bmp",
+        "tif" | "tiff" => "image/tiff",
+        "pdf" => "application/pdf",
+        "txt" => "text/plain",
+        "csv" => "text/csv",
+        "tsv" => "text/tab-separated-values",
+        "py" => "text/x-python",
+        "json" => "application/json",
+        "zip" => "application/zip",
+        "tar" => "application/x-tar",
+        "h5" => "application/x-hdf5",
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/x-wav",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        _ => "application/octet-stream",
+    }
 }
 
 async fn download_url(State(state): State<MlflowState>, fields: Fields) -> Answer {
@@ -166,4 +193,19 @@ fn expiration(fields: &Fields, default: i64) -> Result<Duration, Error> {
 
 fn seconds(number: i64) -> Duration {
     Duration::from_secs(u64::try_from(number).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_guessed_by_the_ending_and_pages_have_none() {
+        for (name, kind) in [("a.PNG", "image/png"), ("b.tar.csv", "text/csv"), ("json", "application/octet-stream")] {
+            assert_eq!(stored_type(name), kind, "{name}");
+        }
+        for name in ["page.html", "page.htm", "drawing.svg", "run.js", "feed.xml", "page.xhtml", "model.onnx", ""] {
+            assert_eq!(stored_type(name), "application/octet-stream", "{name}");
+        }
+    }
 }
