@@ -64,9 +64,15 @@ fn disarm(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json =
         headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if !is_json {
-        headers.entry(header::CONTENT_DISPOSITION).or_insert(HeaderValue::from_static("attachment"));
+    let is_saved = headers.get(header::CONTENT_DISPOSITION).is_some_and(|said| is_attachment(said.as_bytes()));
+    if !is_json && !is_saved {
+        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     }
+}
+
+/// Whether browsers save what has this `Content-Disposition`. They show what is `inline`.
+fn is_attachment(disposition: &[u8]) -> bool {
+    disposition.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().eq_ignore_ascii_case(b"attachment")
 }
 
 async fn refuse(State(upstream): State<Arc<dyn Upstream>>) -> MlflowError {
@@ -77,4 +83,26 @@ async fn refuse(State(upstream): State<Arc<dyn Upstream>>) -> MlflowError {
          `crosstie release create MODEL/VERSION`"
     );
     Error::new(ErrorKind::PermissionDenied, message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_saved_and_keeps_the_name_that_it_is_saved_by() {
+        for (kind, said, disposition) in [
+            ("text/html", "inline", "attachment"),
+            ("text/html", "inline; filename=attachment", "attachment"),
+            ("text/html", "Attachment; filename=a.html", "Attachment; filename=a.html"),
+            ("application/json", "inline", "inline"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(said));
+            disarm(&mut headers);
+            assert_eq!(headers[header::CONTENT_DISPOSITION], disposition, "{kind} {said}");
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        }
+    }
 }
