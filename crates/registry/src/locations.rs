@@ -12,8 +12,8 @@ const LONGEST: usize = 2_048;
 const DECODINGS: usize = 10;
 /// Schemes in whose URIs a `;` in the last part of the path begins parameters, as Python reads them; empty for none.
 const WITH_PARAMS: [&str; 16] = [
-    "", "ftp", "hdl", "http", "https", "imap", "mms", "prospero", "rtsp", "rtsps", "rtspu", "sftp", "shttp", "sip", "sips",
-    "tel",
+    "", "ftp", "hdl", "http", "https", "imap", "mms", "prospero", "rtsp", "rtsps", "rtspu", "sftp", "shttp", "sip",
+    "sips", "tel",
 ];
 
 /// Refuses what is no place for artifacts.

@@ -348,7 +348,15 @@ mod tests {
         ] {
             assert_eq!(parse(uri).unwrap(), source, "{uri}");
         }
-        for uri in ["runs://host/abc/x", "runs:/", "models://host/m/1", "models:/", "models:/m/1/x", "models:/m/ ", "models:/m@"] {
+        for uri in [
+            "runs://host/abc/x",
+            "runs:/",
+            "models://host/m/1",
+            "models:/",
+            "models:/m/1/x",
+            "models:/m/ ",
+            "models:/m@",
+        ] {
             assert!(parse(uri).is_err(), "{uri}");
         }
     }
@@ -369,7 +377,15 @@ mod tests {
         ] {
             assert!(check_no_escape(uri).is_err(), "{uri}");
         }
-        for uri in ["s3://b/x", "s3://b//x/", "runs:/abc", "models:/m-1", "dbfs:/m", "http://h/x?a=./b#.", "mlflow-artifacts:/x"] {
+        for uri in [
+            "s3://b/x",
+            "s3://b//x/",
+            "runs:/abc",
+            "models:/m-1",
+            "dbfs:/m",
+            "http://h/x?a=./b#.",
+            "mlflow-artifacts:/x",
+        ] {
             assert!(check_no_escape(uri).is_ok(), "{uri}");
         }
         assert_eq!(local_path("file:///srv/x"), "/srv/x");

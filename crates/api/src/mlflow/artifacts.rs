@@ -132,9 +132,9 @@ fn content_type(name: &str) -> &'static str {
         Some("webp") => "image/webp",
         Some("pdf") => "application/pdf",
         Some(
-            "txt" | "log" | "err" | "cfg" | "conf" | "ini" | "cnf" | "cf" | "env" | "md" | "rst" | "csv" | "tsv" | "json"
-            | "jsonl" | "ipynb" | "yaml" | "yml" | "toml" | "hocon" | "xml" | "html" | "htm" | "css" | "js" | "ts" | "py"
-            | "py3" | "r" | "sql" | "sh" | "out" | "properties" | "prop",
+            "txt" | "log" | "err" | "cfg" | "conf" | "ini" | "cnf" | "cf" | "env" | "md" | "rst" | "csv" | "tsv"
+            | "json" | "jsonl" | "ipynb" | "yaml" | "yml" | "toml" | "hocon" | "xml" | "html" | "htm" | "css" | "js"
+            | "ts" | "py" | "py3" | "r" | "sql" | "sh" | "out" | "properties" | "prop",
         ) => "text/plain",
         _ => match name {
             "MLmodel" | "MLproject" | "mlproject" => "text/plain",

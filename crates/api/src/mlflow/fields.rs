@@ -361,7 +361,8 @@ mod tests {
 
     #[test]
     fn a_field_under_both_of_its_names_is_refused() {
-        let said = |body: &str| body_fields(body.as_bytes()).and_then(|fields| fields.objects("metrics")).unwrap_err().message;
+        let said =
+            |body: &str| body_fields(body.as_bytes()).and_then(|fields| fields.objects("metrics")).unwrap_err().message;
         let both = "Request specifies both 'run_id' and 'runId'; provide only one of them.";
         assert_eq!(said(r#"{"run_id": "a", "runId": null}"#), both);
         let nested = said(r#"{"runId": "a", "metrics": [{"modelId": "m", "model_id": "n"}]}"#);

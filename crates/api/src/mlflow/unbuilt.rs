@@ -8,7 +8,6 @@ use crate::{error::Error, routes::Route};
 
 /// Paths below `/api/` and `/ajax-api/`, with their methods.
 const CALLS: &[(&str, &str)] = &[
-    ("2.0/mlflow/gateway-proxy", "POST"),
     ("2.0/mlflow/get-online-trace-details", "GET"),
     ("2.0/mlflow/get-trace-artifact", "GET"),
     ("2.0/mlflow/runs/create-promptlab-run", "POST"),
@@ -85,6 +84,8 @@ const CALLS: &[(&str, &str)] = &[
     ("3.0/mlflow/label-schemas/get-by-name", "GET"),
     ("3.0/mlflow/label-schemas/list", "GET"),
     ("3.0/mlflow/label-schemas/update", "PATCH"),
+    ("3.0/mlflow/mcp-servers", "GET POST"),
+    ("3.0/mlflow/mcp-servers/{*path}", "DELETE GET PATCH POST"),
     ("3.0/mlflow/prompt-optimization/jobs", "POST"),
     ("3.0/mlflow/prompt-optimization/jobs/search", "GET POST"),
     ("3.0/mlflow/prompt-optimization/jobs/{job_id}", "DELETE GET"),
@@ -121,8 +122,24 @@ const CALLS: &[(&str, &str)] = &[
     ("3.0/mlflow/workspaces/{workspace_name}", "DELETE GET PATCH"),
 ];
 
-/// Paths that have no such prefix.
-const BARE: &[(&str, &str)] = &[("/v1/traces", "POST")];
+/// Paths that have one such prefix only, or none.
+const BARE: &[(&str, &str)] = &[
+    ("/ajax-api/3.0/jobs/", "POST"),
+    ("/ajax-api/3.0/jobs/cancel/{job_id}", "PATCH"),
+    ("/ajax-api/3.0/jobs/search", "POST"),
+    ("/ajax-api/3.0/jobs/{job_id}", "GET"),
+    ("/ajax-api/3.0/mlflow/assistant/config", "PUT"),
+    ("/ajax-api/3.0/mlflow/assistant/message", "POST"),
+    ("/ajax-api/3.0/mlflow/assistant/providers/{provider}/health", "GET"),
+    ("/ajax-api/3.0/mlflow/assistant/providers/{provider}/models", "GET"),
+    ("/ajax-api/3.0/mlflow/assistant/sessions/{session_id}", "PATCH"),
+    ("/ajax-api/3.0/mlflow/assistant/sessions/{session_id}/permission", "POST"),
+    ("/ajax-api/3.0/mlflow/assistant/sessions/{session_id}/stream", "GET"),
+    ("/ajax-api/3.0/mlflow/assistant/sessions/{session_id}/tool-result", "POST"),
+    ("/ajax-api/3.0/mlflow/assistant/skills/install", "POST"),
+    ("/gateway/{*path}", "GET POST"),
+    ("/v1/traces", "POST"),
+];
 
 pub(super) fn routes() -> Vec<Route> {
     let prefixed = CALLS

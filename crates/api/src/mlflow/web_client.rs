@@ -57,7 +57,8 @@ pub(super) fn about_this_server() -> Vec<Route> {
         routes.push(Route::new(Method::POST, path, READS, no_telemetry, ()));
     }
     for path in both("2.0/mlflow/gateway-proxy") {
-        routes.push(Route::new(Method::GET, path, READS, async || Json(json!({ "endpoints": [] })), ()));
+        routes.push(Route::new(Method::GET, path.as_str(), READS, no_gateway, ()));
+        routes.push(Route::new(Method::POST, path, READS, no_gateway, ()));
     }
     // Nobody logs in to this server with MLflow's accounts: no user.
     routes.push(Route::new(Method::GET, "/ajax-api/2.0/mlflow/users/current", READS, done_at_once, ()));
@@ -65,6 +66,11 @@ pub(super) fn about_this_server() -> Vec<Route> {
     routes.push(Route::new(Method::GET, format!("{assistant}/config"), READS, assistant_config, ()));
     routes.push(Route::new(Method::GET, format!("{assistant}/providers"), READS, assistant_providers, ()));
     routes
+}
+
+/// MLflow's answer where no gateway is set up, whatever is asked of it.
+async fn no_gateway() -> Json<JsonValue> {
+    Json(json!({ "endpoints": [] }))
 }
 
 async fn done_at_once() -> Answer {

@@ -36,7 +36,8 @@ impl Upstream for Spy {
 
     async fn forward(&self, question: http::Request<Bytes>) -> Result<http::Response<artifacts::Content>, Error> {
         self.asked.lock().unwrap().push(format!("{} {}", question.method(), question.uri().path()));
-        let html = http::Response::builder().header("content-type", "text/html").header("content-disposition", "inline");
+        let html =
+            http::Response::builder().header("content-type", "text/html").header("content-disposition", "inline");
         Ok(html.body(futures::stream::empty().boxed()).unwrap())
     }
 }

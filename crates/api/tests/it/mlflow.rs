@@ -75,10 +75,11 @@ impl Server {
 }
 
 /// Calls that only look and are no GET.
-pub(crate) const LOOKS: [&str; 11] = [
+pub(crate) const LOOKS: [&str; 12] = [
     "/2.0/mlflow/artifacts/presigned-download-url",
     "/2.0/mlflow/experiments/search",
     "/2.0/mlflow/experiments/search-datasets",
+    "/2.0/mlflow/gateway-proxy",
     "/2.0/mlflow/logged-models/search",
     "/2.0/mlflow/registered-models/get-latest-versions",
     "/2.0/mlflow/runs/search",

@@ -88,5 +88,26 @@ database::testing::on_both! {
             let (status, said) = server.call(Method::GET, &format!("/ajax-api/{path}"), None).await;
             assert_eq!((status, said), (StatusCode::OK, answer), "{path}");
         }
+        let asked = Some(json!({ "gateway_path": "api/2.0/endpoints/" }));
+        let (status, said) = server.call(Method::POST, "/ajax-api/2.0/mlflow/gateway-proxy", asked).await;
+        assert_eq!((status, said), (StatusCode::OK, json!({ "endpoints": [] })));
+    }
+
+    async fn what_mlflow_serves_beside_its_own_api_is_known_and_not_there(db: Database) {
+        let server = serve(db, true).await;
+        for (method, path) in [
+            (Method::GET, "/api/3.0/mlflow/mcp-servers"),
+            (Method::PATCH, "/ajax-api/3.0/mlflow/mcp-servers/a/b/versions/1"),
+            (Method::POST, "/ajax-api/3.0/jobs/"),
+            (Method::GET, "/ajax-api/3.0/jobs/1"),
+            (Method::POST, "/ajax-api/3.0/jobs/search"),
+            (Method::PATCH, "/ajax-api/3.0/jobs/cancel/1"),
+            (Method::POST, "/ajax-api/3.0/mlflow/assistant/message"),
+            (Method::GET, "/ajax-api/3.0/mlflow/assistant/sessions/1/stream"),
+            (Method::POST, "/gateway/chat/mlflow/invocations"),
+        ] {
+            let (status, answer) = server.call(method, path, None).await;
+            assert_eq!((status, &answer["error_code"]), (StatusCode::NOT_IMPLEMENTED, &json!("NOT_IMPLEMENTED")), "{path}");
+        }
     }
 }

@@ -27,6 +27,7 @@ const QUESTIONS: &[&str] = &[
     "/graphql",
     "/traces/metrics",
     "/ui-telemetry",
+    "/gateway-proxy",
     "/get-latest-versions",
     "/infer",
     "/features/historical",
