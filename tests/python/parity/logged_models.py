@@ -116,6 +116,14 @@ def searching(t):
         t.post("logged-models/search", {**page, "page_token": token}, text=token not in ("x", "e30=", "eyJvZmZzZXQiOiAyfQ=="))
     for most in (0, -1, 1, 50, 51, 100, 101, 1000, "2", "x", None):
         t.post("logged-models/search", {**page, "max_results": most}, text=most != "x")
+    t.post("experiments/create", {"name": "of model pages"}, keep={"paged": "experiment_id"})
+    for index in range(51):
+        t.post("logged-models", {"experiment_id": "$paged", "name": f"page{index:02}"})
+    many = {"experiment_ids": ["$paged"], "order_by": by_name}
+    t.post("logged-models/search", many, keep={"later": "next_page_token"})
+    t.post("logged-models/search", {**many, "page_token": "$later"})
+    for most in (0, 50, 51, None):
+        t.post("logged-models/search", {**many, "max_results": most})
 
 
 def deleting(t):

@@ -12,6 +12,9 @@ def play(t):
         t.get(f"{prefix}/experiments/get", {"experiment_id": "0"})
         t.get(f"{prefix}/experiments/get-by-name", {"experiment_name": "Default"})
         t.post(f"{prefix}/experiments/search", {"max_results": 5})
+    asked = {"gateway_path": "api/2.0/endpoints/"}
+    t.get("/ajax-api/2.0/mlflow/gateway-proxy", asked)
+    t.post("/ajax-api/2.0/mlflow/gateway-proxy", asked)
     bodies(t)
 
 

@@ -147,6 +147,12 @@ database::testing::on_both! {
                 "INVALID_PARAMETER_VALUE",
                 "parameter 'metrics[0].value'",
             ),
+            (
+                "runs/create",
+                json!({ "experiment_id": "0", "experimentId": "1" }),
+                "INVALID_PARAMETER_VALUE",
+                "Request specifies both 'experiment_id' and 'experimentId'; provide only one of them.",
+            ),
             ("traces", json!({}), "NOT_IMPLEMENTED", "does not have"),
         ] {
             let (status, answer) = server.call(Method::POST, &api(path), Some(body)).await;
@@ -154,6 +160,10 @@ database::testing::on_both! {
             assert_eq!(answer["error_code"], code, "{path}: {answer}");
             assert!(answer["message"].as_str().unwrap().contains(text), "{path}: {answer}");
         }
+        let file = "/ajax-api/2.0/mlflow/logged-models/m-1/artifacts/files?artifact_file_path=";
+        let (status, answer) = server.call(Method::GET, file, None).await;
+        assert_eq!((status, &answer["error_code"]), (StatusCode::BAD_REQUEST, &json!("BAD_REQUEST")));
+        assert_eq!(answer["message"], "Request must include the \"artifact_file_path\" query parameter.");
         let (status, _) = server.call(Method::GET, &api("no/such/call"), None).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         let form = server.http.post(server.url(&api("experiments/create"))).body("{\"name\":\"x\"}");
@@ -161,6 +171,41 @@ database::testing::on_both! {
         assert_eq!(form.status(), StatusCode::BAD_REQUEST, "a form of another site");
         let garbage = server.http.post(server.url(&api("runs/create"))).body("{").header("content-type", "application/json");
         assert_eq!(garbage.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+    }
+
+    async fn a_batch_may_be_long_and_its_values_are_cut(db: Database) {
+        let server = serve(db, true).await;
+        let api = |call: &str| format!("/api/2.0/mlflow/runs/{call}");
+        let (_, made) = server.call(Method::POST, &api("create"), Some(json!({ "experiment_id": "0" }))).await;
+        let id = made["run"]["info"]["run_id"].as_str().unwrap();
+        let value = "v".repeat(20_000);
+        let params: Vec<Json> = (0..100).map(|number| json!({ "key": format!("p{number}"), "value": value })).collect();
+        let (status, answer) =
+            server.call(Method::POST, &api("log-batch"), Some(json!({ "run_id": id, "params": params }))).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let (_, read) = server.call(Method::GET, &api(&format!("get?run_id={id}")), None).await;
+        let read = read["run"]["data"]["params"].as_array().unwrap();
+        assert!(read.len() == 100 && read.iter().all(|param| param["value"].as_str().unwrap().len() == 6_000));
+        let listed = json!({ "run_id": id, "params": [["listed", "v"]] });
+        let (status, _) = server.call(Method::POST, &api("log-batch"), Some(listed)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "a list is no object");
+    }
+
+    async fn a_page_of_logged_models_has_fifty_unless_another_number_is_asked_for(db: Database) {
+        let server = serve(db, true).await;
+        for number in 0..51 {
+            let model = json!({ "experiment_id": "0", "name": format!("m{number}") });
+            let (status, answer) = server.call(Method::POST, "/api/2.0/mlflow/logged-models", Some(model)).await;
+            assert_eq!(status, StatusCode::OK, "{answer}");
+        }
+        let page = async |most: Json| {
+            let search = json!({ "experiment_ids": ["0"], "max_results": most });
+            let (_, found) = server.call(Method::POST, "/api/2.0/mlflow/logged-models/search", Some(search)).await;
+            (found["models"].as_array().unwrap().len(), found["next_page_token"].is_string())
+        };
+        assert_eq!(page(Json::Null).await, (50, true));
+        assert_eq!(page(json!(0)).await, (51, false));
+        assert_eq!(page(json!(10)).await, (10, true));
     }
 
     async fn artifacts_stay_in_their_store_and_never_run_in_a_browser(db: Database) {
