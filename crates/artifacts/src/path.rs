@@ -9,7 +9,7 @@ use crate::Error;
 
 /// The folder in the root that holds uploads until they are whole; no path may begin with it.
 pub(crate) const PARTIAL: &str = ".crosstie-partial";
-/// The folder in the root that stands for the one beside the store ([`crate::Store::with_folder`]).
+/// The folder in the root that stands for the one beside the store ([`crate::Store::beside`]).
 pub const BESIDE: &str = ".crosstie-beside";
 /// Rounds of percent-decoding in which an escape is looked for; no client encodes more than twice.
 const DECODINGS: usize = 8;

@@ -39,7 +39,7 @@ use crate::{
 use reader::Readers;
 
 pub(crate) use look::look;
-pub(crate) use statement::{batch, each, execute, execute_each};
+pub(crate) use statement::{batch, each, execute, insert};
 
 /// How many closures one commit may hold: enough that the sync costs each little, few enough that the first does not wait
 /// long for the last.

@@ -7,6 +7,10 @@ use types::Timestamp;
 
 use crate::{Dialect, Error, Parameter, Result, Row, error::Driver, lease, postgres, sqlite};
 
+/// Rows that one INSERT carries: on Postgres each statement is a way to the server and back, on SQLite it opens every index of
+/// the table anew. Few enough for their limits on parameters, and so that statements of only a few lengths are prepared.
+pub(crate) const ROWS_PER_INSERT: usize = 100;
+
 /// A transaction. Made by [`Database::read`](crate::Database::read) and [`Database::write`](crate::Database::write).
 #[derive(Debug)]
 pub struct Transaction {
@@ -66,22 +70,37 @@ impl Transaction {
         outcome.map_err(|error| self.doom(error))
     }
 
-    /// Runs a statement once for each set of parameters.
+    /// Runs `head (…), (…) tail` for all `rows`, which are as wide as the first, as many per statement as fit: `head` is
+    /// `INSERT INTO t (a, b) VALUES`. No row may be met twice by an upsert.
     ///
     /// # Errors
     /// As [`Transaction::execute`].
-    pub async fn execute_each(&mut self, sql: &str, sets: impl IntoIterator<Item = Vec<Parameter>>) -> Result<()> {
-        if let Connection::Sqlite(connection) = &self.connection {
+    pub async fn insert(
+        &mut self,
+        head: &str,
+        tail: &str,
+        rows: impl IntoIterator<Item = Vec<Parameter>>,
+    ) -> Result<()> {
+        let mut rows = rows.into_iter();
+        loop {
+            let some: Vec<Vec<Parameter>> = rows.by_ref().take(ROWS_PER_INSERT).collect();
+            let Some(width) = some.first().map(Vec::len) else { return Ok(()) };
             if self.failure.is_some() {
                 return Err(Error::Doomed);
             }
-            let outcome = sqlite::execute_each(connection, sql, highest_placeholder(sql), sets);
-            return outcome.map_err(|error| self.doom(error));
+            for row in &some {
+                check_count(head, width, row).map_err(|error| self.doom(error))?;
+            }
+            let outcome = match &mut self.connection {
+                Connection::Sqlite(connection) => sqlite::insert(connection, head, tail, width, &some),
+                Connection::Postgres(_) => {
+                    let places = places(width, some.len(), |number| format!("${number}"));
+                    self.execute(&format!("{head} {places} {tail}"), some.into_iter().flatten().collect()).await?;
+                    Ok(())
+                }
+            };
+            outcome.map_err(|error| self.doom(error))?;
         }
-        for parameters in sets {
-            self.execute(sql, parameters).await?;
-        }
-        Ok(())
     }
 
     /// Runs a statement and answers its rows. For `INSERT … RETURNING` too.
@@ -242,9 +261,18 @@ async fn each(
 }
 
 /// Whether a statement is given what it has places for.
-pub(crate) fn check_count(sql: &str, expected: usize, parameters: &[Parameter]) -> Result<()> {
+fn check_count(sql: &str, expected: usize, parameters: &[Parameter]) -> Result<()> {
     let given = parameters.len();
     if expected == given { Ok(()) } else { Err(Error::Parameters { sql: sql.to_owned(), expected, given }) }
+}
+
+/// The places of an INSERT, `(a, b), (c, d)`, each as `place` writes it by its number from 1.
+pub(crate) fn places(width: usize, rows: usize, place: impl Fn(usize) -> String) -> String {
+    let row = |row: usize| {
+        let row: Vec<String> = (1..=width).map(|column| place(row * width + column)).collect();
+        format!("({})", row.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// The highest `$N` outside of quotes.

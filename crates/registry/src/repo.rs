@@ -21,40 +21,14 @@ pub(crate) mod webhooks;
 
 use std::collections::HashMap;
 
-use database::{Dialect, Parameter, Transaction};
+use database::{Parameter, Transaction};
 
 use crate::{KeyValue, error::Result};
 use sql::Sql;
 
-/// Rows that one INSERT carries on Postgres, where each statement is a way to the server and back: few enough for its limit
-/// on parameters, and so that statements of only a few lengths are prepared.
-const ROWS_PER_INSERT: usize = 100;
 /// Keys that one SELECT asks for, and what shorter lists are filled up to with their last key, so that statements of only
 /// a few lengths are prepared.
 const KEYS_PER_SELECT: [usize; 5] = [1, 10, 50, 100, 500];
-
-/// Runs `head (row) tail` for all `rows`, on Postgres as many per statement as fit.
-pub(crate) async fn insert_rows(
-    tx: &mut Transaction,
-    head: &str,
-    tail: &str,
-    rows: impl IntoIterator<Item = Vec<Parameter>>,
-) -> Result<()> {
-    let mut rows = rows.into_iter().peekable();
-    let Some(width) = rows.peek().map(Vec::len) else { return Ok(()) };
-    if tx.dialect() == Dialect::Sqlite {
-        let mut sql = Sql::new(head);
-        sql.push(" ").push_places(width).push(" ").push(tail);
-        return Ok(tx.execute_each(&sql.into_parts().0, rows).await?);
-    }
-    while rows.peek().is_some() {
-        let mut sql = Sql::new(head);
-        sql.push(" ").bind_rows(rows.by_ref().take(ROWS_PER_INSERT)).push(" ").push(tail);
-        let (text, params) = sql.into_parts();
-        tx.execute(&text, params).await?;
-    }
-    Ok(())
-}
 
 /// `select` with `IN (ids)` and `tail` appended, for all `ids`, as many per statement as fit.
 pub(crate) async fn select_in<P>(

@@ -1,5 +1,7 @@
 //! The search for runs.
 
+mod terms;
+
 use database::{Dialect, Transaction};
 
 use crate::{
@@ -9,8 +11,8 @@ use crate::{
     page, repo,
     repo::sql::Sql,
     rules,
-    runs::NAME_TAG,
 };
+use terms::{condition, is_comparison, join_for_order, order_term};
 
 /// A search for runs.
 #[derive(Debug, Clone, Default)]
@@ -79,13 +81,27 @@ impl Service {
     }
 }
 
+/// The experiments searched must have one in this many of the store's runs for a page to be read off the index of metrics'
+/// values, which has those of all experiments: with fewer, sorting theirs is less work than passing over the others'.
+const SHARE: i64 = 4;
+
 /// The statements of a search.
 struct Statements {
-    /// With a metric to be ordered by: the runs that have a number for it, in order of it. They are read off the index of
-    /// metrics' values, from its end or beginning, until the page is full: what that costs does not grow with the store.
-    ranked: Option<Sql>,
-    /// The other runs, or all of them.
-    rest: Sql,
+    /// All runs.
+    all: Sql,
+    /// With a metric to be ordered by.
+    by_metric: Option<ByMetric>,
+}
+
+/// The same runs in two parts. The first is read off the index of metrics' values, from its end or beginning, until the page
+/// is full. What that costs grows with how many runs are passed over: those of other experiments, and those refused.
+struct ByMetric {
+    /// Those searched.
+    experiments: Vec<i64>,
+    /// The runs that have a number for the metric, in order of it.
+    ranked: Sql,
+    /// The other runs.
+    unranked: Sql,
 }
 
 impl Statements {
@@ -99,21 +115,33 @@ impl Statements {
         };
         // Databases ask in this order, and equality refuses most.
         query.clauses.sort_by_key(|clause| clause.comparator != Comparator::Equal);
-        let ranked = query.order.first().filter(|by| by.entity == Entity::Metric);
-        let ranked = ranked.map(|by| query.statement(Part::Ranked(by))).transpose()?;
-        let rest = query.statement(if ranked.is_some() { Part::Unranked } else { Part::All })?;
-        Ok(Self { ranked, rest })
+        let metric = query.order.first().filter(|by| by.entity == Entity::Metric);
+        let by_metric = metric.map(|by| {
+            let (ranked, unranked) = (query.statement(Part::Ranked(by))?, query.statement(Part::Unranked)?);
+            Ok::<_, Error>(ByMetric { experiments: query.experiments.clone(), ranked, unranked })
+        });
+        Ok(Self { all: query.statement(Part::All)?, by_metric: by_metric.transpose()? })
     }
 
     /// The runs from `offset` on, at most `limit`.
     async fn found(&self, tx: &mut Transaction, limit: i64, offset: i64) -> Result<Vec<RunInfo>> {
-        let Some(ranked) = &self.ranked else { return runs(tx, &self.rest, limit, offset).await };
-        let mut found = runs(tx, ranked, limit, offset).await?;
+        match &self.by_metric {
+            Some(by_metric) if repo::runs::are_many(tx, &by_metric.experiments, SHARE).await? => {
+                by_metric.found(tx, limit, offset).await
+            }
+            _ => runs(tx, &self.all, limit, offset).await,
+        }
+    }
+}
+
+impl ByMetric {
+    async fn found(&self, tx: &mut Transaction, limit: i64, offset: i64) -> Result<Vec<RunInfo>> {
+        let mut found = runs(tx, &self.ranked, limit, offset).await?;
         let missing = limit - i64::try_from(found.len()).unwrap_or(limit);
         if missing > 0 {
             // A page beyond the ranked runs begins somewhere among the others.
-            let before = if found.is_empty() && offset > 0 { offset - count(tx, ranked).await? } else { 0 };
-            found.extend(runs(tx, &self.rest, missing, before.max(0)).await?);
+            let before = if found.is_empty() && offset > 0 { offset - count(tx, &self.ranked).await? } else { 0 };
+            found.extend(runs(tx, &self.unranked, missing, before.max(0)).await?);
         }
         Ok(found)
     }
@@ -191,102 +219,4 @@ impl Query {
         sql.push("runs.start_time DESC, runs.run_uuid");
         Ok(sql)
     }
-}
-
-/// Whether a condition compares a metric with a number.
-fn is_comparison(clause: &Clause) -> bool {
-    clause.entity == Entity::Metric && !matches!(clause.comparator, Comparator::IsNull | Comparator::IsNotNull)
-}
-
-/// The column of an attribute.
-fn column(attribute: &str) -> &'static str {
-    match attribute {
-        "artifact_uri" => "runs.artifact_uri",
-        "end_time" => "runs.end_time",
-        "run_name" => "runs.name",
-        "start_time" | "created" | "Created" => "runs.start_time",
-        "status" => "runs.status",
-        "user_id" => "runs.user_id",
-        _ => "runs.run_uuid",
-    }
-}
-
-/// Appends a condition on the run whose id is in the column `run`.
-fn condition(dialect: Dialect, sql: &mut Sql, clause: &Clause, run: &str) {
-    let Clause { entity, key, comparator, operand } = clause;
-    let (table, key) = match entity {
-        Entity::Attribute if matches!(key.as_str(), "run_name" | "run name" | "Run name" | "Run Name") => {
-            // Runs of MLflow before 1.30 have their name in the tag only.
-            ("tags", NAME_TAG)
-        }
-        Entity::Attribute => {
-            sql.compare(dialect, column(key), *comparator, operand);
-            return;
-        }
-        Entity::Dataset => {
-            dataset_condition(dialect, sql, clause);
-            return;
-        }
-        Entity::Metric => ("latest_metrics", key.as_str()),
-        Entity::Param => ("params", key.as_str()),
-        Entity::Tag => ("tags", key.as_str()),
-    };
-    if *comparator == Comparator::IsNull {
-        sql.push("NOT ");
-    }
-    sql.push("EXISTS (SELECT 1 FROM ").push(table).push(" WHERE ").push(table).push(".run_uuid = ").push(run);
-    sql.push(" AND ").push(table).push(".key = ").bind(key);
-    if !matches!(comparator, Comparator::IsNull | Comparator::IsNotNull) {
-        sql.push(" AND (").compare(dialect, &format!("{table}.value"), *comparator, operand);
-        // NaN is stored as 0 with a flag: it differs from every number and compares with none.
-        match (entity, comparator) {
-            (Entity::Metric, Comparator::NotEqual) => sql.push(" OR latest_metrics.is_nan"),
-            (Entity::Metric, _) => sql.push(" AND NOT latest_metrics.is_nan"),
-            _ => sql,
-        };
-        sql.push(")");
-    }
-    sql.push(")");
-}
-
-fn dataset_condition(dialect: Dialect, sql: &mut Sql, clause: &Clause) {
-    sql.push(
-        "EXISTS (SELECT 1 FROM inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id \
-         LEFT JOIN input_tags ON input_tags.input_uuid = inputs.input_uuid AND input_tags.name = 'mlflow.data.context' \
-         WHERE inputs.source_type = 'DATASET' AND inputs.destination_type = 'RUN' \
-         AND inputs.destination_id = runs.run_uuid AND ",
-    );
-    let column = match clause.key.as_str() {
-        "name" => "datasets.name",
-        "digest" => "datasets.digest",
-        _ => "input_tags.value",
-    };
-    sql.compare(dialect, column, clause.comparator, &clause.operand).push(")");
-}
-
-/// Joins what a run is ordered by, if that is not its own.
-fn join_for_order(sql: &mut Sql, index: usize, by: &OrderBy) -> Result<()> {
-    let table = match by.entity {
-        Entity::Attribute => return Ok(()),
-        Entity::Metric => "latest_metrics",
-        Entity::Param => "params",
-        Entity::Tag => "tags",
-        Entity::Dataset => return Err(Error::invalid("Invalid identifier type 'dataset'")),
-    };
-    sql.push(&format!(" LEFT JOIN {table} by{index} ON by{index}.run_uuid = runs.run_uuid AND by{index}.key = "));
-    sql.bind(&by.key);
-    Ok(())
-}
-
-/// Runs that have nothing to be ordered by come last, in both directions, and NaN before those.
-fn order_term(sql: &mut Sql, index: usize, by: &OrderBy) {
-    let value = match by.entity {
-        Entity::Attribute => column(&by.key).to_owned(),
-        Entity::Metric | Entity::Param | Entity::Tag | Entity::Dataset => format!("by{index}.value"),
-    };
-    let nan = match by.entity {
-        Entity::Metric => format!("WHEN by{index}.is_nan THEN 1 "),
-        Entity::Attribute | Entity::Param | Entity::Tag | Entity::Dataset => String::new(),
-    };
-    sql.push(&format!("CASE {nan}WHEN {value} IS NULL THEN 2 ELSE 0 END, {value} {}, ", by.direction()));
 }

@@ -4,11 +4,15 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use runtime::CancellationToken;
 use rusqlite::{Connection as Sqlite, OpenFlags};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
 
 use super::{BUSY, STATEMENTS, control};
 use crate::{
@@ -25,16 +29,26 @@ const READERS: u32 = 4;
 /// What one reader keeps of the file in memory. A page of results touches some megabytes of rows and indexes.
 const CACHE_KIB: i64 = 8 * 1_024;
 
+/// How long a read may wait for a reader, as it may for a connection to Postgres. Who waits longer is told to come again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A read, and since when it waits.
+type Waiting = (Instant, Box<dyn Work>);
+
 /// A handle to the readers.
 #[derive(Debug)]
 pub(super) struct Readers {
-    queue: mpsc::Sender<Box<dyn Work>>,
+    queue: mpsc::Sender<Waiting>,
     closing: CancellationToken,
     running: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn start(path: &Path) -> std::io::Result<(Self, Vec<Ended>)> {
+        Self::start_with(path, PATIENCE)
+    }
+
+    fn start_with(path: &Path, patience: Duration) -> std::io::Result<(Self, Vec<Ended>)> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         let closing = CancellationToken::new();
@@ -44,6 +58,7 @@ impl Readers {
             let permit = Arc::clone(&running).try_acquire_owned().map_err(std::io::Error::other)?;
             let reader = Reader {
                 path: path.to_owned(),
+                patience,
                 waiting: Arc::clone(&waiting),
                 closing: closing.clone(),
                 connection: None,
@@ -58,7 +73,7 @@ impl Readers {
         if self.closing.is_cancelled() {
             return Err(Error::Closed);
         }
-        self.queue.send(work).await.map_err(|_| Error::Closed)
+        self.queue.send((Instant::now(), work)).await.map_err(|_| Error::Closed)
     }
 
     /// Waits until what was asked before is answered and every connection is closed.
@@ -71,7 +86,8 @@ impl Readers {
 
 struct Reader {
     path: PathBuf,
-    waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Work>>>>,
+    patience: Duration,
+    waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>,
     closing: CancellationToken,
     /// Opened for the first read, so that idle readers hold nothing.
     connection: Option<Sqlite>,
@@ -80,15 +96,18 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self) {
-        while let Some(work) = self.next().await {
-            if !work.is_abandoned() {
+        while let Some((since, mut work)) = self.next().await {
+            if since.elapsed() >= self.patience {
+                work.fail(busy(self.patience));
+                work.answer();
+            } else if !work.is_abandoned() {
                 self.answer(work).await;
             }
         }
     }
 
     /// The next work; `None` when there will be no more.
-    async fn next(&self) -> Option<Box<dyn Work>> {
+    async fn next(&self) -> Option<Waiting> {
         let next = async { self.waiting.lock().await.recv().await };
         tokio::select! {
             biased;
@@ -122,6 +141,11 @@ impl Reader {
     }
 }
 
+fn busy(patience: Duration) -> Error {
+    let message = format!("every reader was busy for {} s", patience.as_secs());
+    Error::Unavailable { source: Arc::new(std::io::Error::new(std::io::ErrorKind::TimedOut, message).into()) }
+}
+
 fn open(path: &Path) -> Result<Sqlite, rusqlite::Error> {
     // Not read-only: a reader may have to make the index of the write-ahead log.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -131,4 +155,21 @@ fn open(path: &Path) -> Result<Sqlite, rusqlite::Error> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::Closure;
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_to_come_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (readers, _ended) = Readers::start_with(&folder.path().join("db"), Duration::ZERO).unwrap();
+        let (work, answer) = Closure::with_answer(async |_: &mut Transaction| Ok::<_, Error>(()));
+        readers.read(work).await.unwrap();
+        let refused = answer.await.unwrap().unwrap_err();
+        assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+        assert!(refused.is_retryable());
+    }
 }

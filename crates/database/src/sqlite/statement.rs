@@ -2,7 +2,11 @@
 
 use rusqlite::{CachedStatement, Connection, types::ValueRef};
 
-use crate::{Cell, Error, Parameter, Result, Row, row::Columns, transaction::check_count};
+use crate::{
+    Cell, Error, Parameter, Result, Row,
+    row::Columns,
+    transaction::{ROWS_PER_INSERT, places},
+};
 
 /// Runs a statement to its end and answers how many rows it changed.
 pub(crate) fn execute(connection: &Connection, sql: &str, parameters: &[Parameter]) -> Result<u64> {
@@ -15,20 +19,22 @@ pub(crate) fn execute(connection: &Connection, sql: &str, parameters: &[Paramete
     Ok(if statement.readonly() { 0 } else { connection.changes() })
 }
 
-/// Runs a statement once for each set of `expected` parameters; it is looked up and its places are found only once.
-pub(crate) fn execute_each(
+/// Runs an INSERT for `rows` of `width` values: in one statement if there are as many as one carries, else row by row, so that
+/// statements of two lengths are prepared and not of a hundred.
+pub(crate) fn insert(
     connection: &Connection,
-    sql: &str,
-    expected: usize,
-    sets: impl IntoIterator<Item = Vec<Parameter>>,
+    head: &str,
+    tail: &str,
+    width: usize,
+    rows: &[Vec<Parameter>],
 ) -> Result<()> {
-    let failed = |source: rusqlite::Error| Error::of_statement(sql, source);
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let places: Vec<usize> = places(&statement).collect();
-    for parameters in sets {
-        check_count(sql, expected, &parameters)?;
-        for (index, place) in places.iter().enumerate() {
-            bind(&mut statement, index + 1, &parameters[*place]).map_err(failed)?;
+    let together = if rows.len() == ROWS_PER_INSERT { ROWS_PER_INSERT } else { 1 };
+    let sql = format!("{head} {} {tail}", places(width, together, |_| "?".to_owned()));
+    let failed = |source: rusqlite::Error| Error::of_statement(&sql, source);
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    for rows in rows.chunks(together) {
+        for (index, value) in rows.iter().flatten().enumerate() {
+            bind(&mut statement, index + 1, value).map_err(failed)?;
         }
         statement.raw_execute().map_err(failed)?;
     }
@@ -78,10 +84,6 @@ fn prepare<'a>(
         bind(&mut statement, index, &parameters[place])?;
     }
     Ok(statement)
-}
-
-fn places(statement: &CachedStatement<'_>) -> impl Iterator<Item = usize> {
-    (1..=statement.parameter_count()).map(|index| place(statement, index))
 }
 
 /// Which of the parameters, counted from 0, goes where SQLite counts `index`: for SQLite `$2` is a name, and the first that

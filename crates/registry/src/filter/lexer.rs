@@ -63,10 +63,14 @@ impl fmt::Display for Token {
     }
 }
 
+/// How many quotes and parentheses a filter may leave open: whether one is closed is only known at the end of the filter.
+const MOST_OPEN: usize = 20;
+
 /// Splits `filter` into tokens.
 pub(super) fn tokens(filter: &str) -> Result<Vec<Token>> {
     let mut rest = filter.trim_start();
     let mut tokens: Vec<Token> = Vec::new();
+    let mut open = 0;
     while let Some(first) = rest.chars().next() {
         let (kind, length) = match first {
             '\'' => quoted(rest, first).map_or((Kind::Mark, 1), |length| (Kind::Text, length)),
@@ -88,6 +92,12 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token>> {
                 length => (Kind::Word, length),
             },
         };
+        if kind == Kind::Mark && matches!(first, '(' | '\'' | '"' | '`') {
+            open += 1;
+        }
+        if open > MOST_OPEN {
+            return Err(Error::invalid("The search filter has too many quotes and parentheses that are not closed."));
+        }
         let text = rest[..length].to_owned();
         rest = rest[length..].trim_start();
         let is_pattern =
@@ -169,4 +179,19 @@ fn word(rest: &str) -> usize {
         }
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_closed_is_not_looked_for_again_and_again() {
+        let many = 1_000_000;
+        let escaped = |quote: char| format!("{quote}{}", format!("\\{quote}").repeat(many));
+        for filter in ["(".repeat(many), "('".repeat(many), escaped('\''), escaped('"'), escaped('`')] {
+            assert!(tokens(&filter).is_err(), "{}", &filter[..8]);
+        }
+        assert!(tokens(&"(1, 2) '' \"a\" ".repeat(1_000)).is_ok());
+    }
 }

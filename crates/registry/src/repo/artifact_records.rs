@@ -4,7 +4,7 @@ use artifacts::ArtifactPath;
 use database::{Transaction, params};
 use types::Digest;
 
-use super::{insert_rows, sql::Sql};
+use super::sql::Sql;
 use crate::{
     ArtifactRecord,
     error::{Error, Result},
@@ -19,7 +19,7 @@ pub(crate) async fn put(tx: &mut Transaction, records: &[ArtifactRecord]) -> Res
     let head = "INSERT INTO crosstie_artifact (path, size, digest, recorded_at) VALUES";
     let tail = "ON CONFLICT (path) DO UPDATE
         SET size = excluded.size, digest = excluded.digest, recorded_at = excluded.recorded_at";
-    insert_rows(tx, head, tail, records.iter().map(row)).await
+    Ok(tx.insert(head, tail, records.iter().map(row)).await?)
 }
 
 /// The record of one file.

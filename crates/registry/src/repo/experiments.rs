@@ -8,7 +8,7 @@ use crate::{
     KeyValue, LifecycleStage,
     entities::Experiment,
     error::Result,
-    repo::{distinct, insert_rows, select_in},
+    repo::{distinct, select_in},
 };
 
 /// The columns that [`decode`] reads.
@@ -100,7 +100,7 @@ pub(crate) async fn rename(tx: &mut Transaction, id: i64, name: &str, now: i64) 
 pub(crate) async fn set_tags(tx: &mut Transaction, id: i64, tags: &[KeyValue]) -> Result<()> {
     let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, id]);
     let head = "INSERT INTO experiment_tags (key, value, experiment_id) VALUES";
-    insert_rows(tx, head, "ON CONFLICT (key, experiment_id) DO UPDATE SET value = excluded.value", rows).await
+    Ok(tx.insert(head, "ON CONFLICT (key, experiment_id) DO UPDATE SET value = excluded.value", rows).await?)
 }
 
 /// Whether there was such a tag.

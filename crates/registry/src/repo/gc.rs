@@ -8,7 +8,7 @@ use types::Timestamp;
 use crate::{
     LifecycleStage,
     error::Result,
-    repo::{insert_rows, select_in, sql::Sql, versions::DELETED},
+    repo::{select_in, sql::Sql, versions::DELETED},
 };
 
 /// Keys that one DELETE names.
@@ -216,7 +216,7 @@ where
 /// Writes down which folders of the store are to go.
 pub(crate) async fn add_work(tx: &mut Transaction, places: &[String], now: Timestamp) -> Result<()> {
     let rows = places.iter().map(|place| params![place, now]);
-    insert_rows(tx, "INSERT INTO crosstie_gc_work (path, added_at) VALUES", "ON CONFLICT DO NOTHING", rows).await
+    Ok(tx.insert("INSERT INTO crosstie_gc_work (path, added_at) VALUES", "ON CONFLICT DO NOTHING", rows).await?)
 }
 
 /// The folders that are to go.

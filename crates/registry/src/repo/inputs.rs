@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     Dataset, DatasetInput, DatasetSummary, KeyValue, ModelOutput,
     error::Result,
-    repo::{distinct, insert_rows, select_in, sql::Sql},
+    repo::{distinct, select_in, sql::Sql},
 };
 
 fn new_uuid() -> String {
@@ -45,7 +45,7 @@ pub(crate) async fn insert_dataset(
     if insert_edge(tx, &uuid, ("DATASET", &dataset), ("RUN", run_id), 0).await? {
         let rows = distinct(&input.tags).into_iter().map(|tag| params![&uuid, &tag.key, &tag.value]);
         let head = "INSERT INTO input_tags (input_uuid, name, value) VALUES";
-        insert_rows(tx, head, "ON CONFLICT (input_uuid, name) DO UPDATE SET value = excluded.value", rows).await?;
+        tx.insert(head, "ON CONFLICT (input_uuid, name) DO UPDATE SET value = excluded.value", rows).await?;
     }
     Ok(())
 }

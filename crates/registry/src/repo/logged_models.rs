@@ -5,7 +5,7 @@ use database::{Row, Transaction, params};
 use crate::{
     KeyValue, LifecycleStage, LoggedModel, LoggedModelStatus,
     error::{Error, Result},
-    repo::{distinct, insert_rows, key_values, metrics},
+    repo::{distinct, key_values, metrics},
 };
 
 /// The columns that [`decode`] reads.
@@ -85,13 +85,13 @@ pub(crate) async fn add_data(tx: &mut Transaction, models: &mut [LoggedModel]) -
 pub(crate) async fn insert_params(tx: &mut Transaction, id: &str, experiment_id: i64, new: &[KeyValue]) -> Result<()> {
     let rows = new.iter().map(|param| params![id, experiment_id, &param.key, &param.value]);
     let head = "INSERT INTO logged_model_params (model_id, experiment_id, param_key, param_value) VALUES";
-    insert_rows(tx, head, "", rows).await
+    Ok(tx.insert(head, "", rows).await?)
 }
 
 pub(crate) async fn set_tags(tx: &mut Transaction, id: &str, experiment_id: i64, tags: &[KeyValue]) -> Result<()> {
     let rows = distinct(tags).into_iter().map(|tag| params![id, experiment_id, &tag.key, &tag.value]);
     let head = "INSERT INTO logged_model_tags (model_id, experiment_id, tag_key, tag_value) VALUES";
-    insert_rows(tx, head, "ON CONFLICT (model_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value", rows).await
+    Ok(tx.insert(head, "ON CONFLICT (model_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value", rows).await?)
 }
 
 /// Whether there was such a tag.

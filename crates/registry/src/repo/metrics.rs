@@ -7,7 +7,7 @@ use database::{Parameter, Row, Transaction, params};
 use crate::{
     Metric, Point,
     error::{Error, Result},
-    repo::{insert_rows, select_in},
+    repo::select_in,
 };
 
 /// The largest finite double, as which MLflow stores infinity.
@@ -40,8 +40,11 @@ pub(crate) async fn insert(tx: &mut Transaction, run_id: &str, metrics: &[Metric
         let (value, is_nan) = stored(metric.value);
         params![&metric.key, value, metric.timestamp, metric.step, is_nan, run_id]
     };
+    // In the order of the primary key: each goes beside the one before.
+    let mut points: Vec<&Metric> = metrics.iter().collect();
+    points.sort_unstable_by(|a, b| (&a.key, a.timestamp, a.step).cmp(&(&b.key, b.timestamp, b.step)));
     let head = "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
-    insert_rows(tx, head, "ON CONFLICT DO NOTHING", metrics.iter().map(row)).await?;
+    tx.insert(head, "ON CONFLICT DO NOTHING", points.into_iter().map(row)).await?;
 
     // One row per key and statement: an upsert may not meet the same row twice.
     let mut latest: BTreeMap<&str, &Metric> = BTreeMap::new();
@@ -56,7 +59,7 @@ pub(crate) async fn insert(tx: &mut Transaction, run_id: &str, metrics: &[Metric
         SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan
         WHERE (excluded.step, excluded.timestamp, excluded.value)
             > (latest_metrics.step, COALESCE(latest_metrics.timestamp, 0), latest_metrics.value)";
-    insert_rows(tx, head, tail, latest.into_values().map(row)).await
+    Ok(tx.insert(head, tail, latest.into_values().map(row)).await?)
 }
 
 /// MLflow's order of points: step, then timestamp, then value.
@@ -112,7 +115,7 @@ pub(crate) async fn insert_for_models(
     let head = "INSERT INTO logged_model_metrics
         (model_id, metric_name, metric_timestamp_ms, metric_step, metric_value, experiment_id, run_id, dataset_name,
          dataset_digest) VALUES";
-    insert_rows(tx, head, "ON CONFLICT DO NOTHING", rows).await
+    Ok(tx.insert(head, "ON CONFLICT DO NOTHING", rows).await?)
 }
 
 /// Points of logged models, by model.

@@ -8,7 +8,7 @@ use crate::{
     Alias, KeyValue, RegisteredModel,
     error::Result,
     models::PROMPT_TAG,
-    repo::{distinct, insert_rows, key_values, select_in, versions},
+    repo::{distinct, key_values, select_in, versions},
 };
 
 /// The columns that [`decode`] reads.
@@ -110,7 +110,7 @@ pub(crate) async fn delete(tx: &mut Transaction, name: &str) -> Result<()> {
 pub(crate) async fn set_tags(tx: &mut Transaction, name: &str, tags: &[KeyValue]) -> Result<()> {
     let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, name, "default"]);
     let head = "INSERT INTO registered_model_tags (key, value, name, workspace) VALUES";
-    insert_rows(tx, head, "ON CONFLICT (workspace, key, name) DO UPDATE SET value = excluded.value", rows).await
+    Ok(tx.insert(head, "ON CONFLICT (workspace, key, name) DO UPDATE SET value = excluded.value", rows).await?)
 }
 
 pub(crate) async fn delete_tag(tx: &mut Transaction, name: &str, key: &str) -> Result<()> {

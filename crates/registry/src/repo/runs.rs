@@ -1,11 +1,11 @@
 //! `runs`, `params` and `tags`.
 
-use database::{Row, Transaction, params};
+use database::{Dialect, Row, Transaction, params};
 
 use crate::{
     KeyValue, LifecycleStage, Run, RunInfo, RunStatus,
     error::{Error, Result},
-    repo::{distinct, inputs, insert_rows, key_values, metrics},
+    repo::{distinct, inputs, key_values, metrics, sql::Sql},
 };
 
 /// The columns that [`decode`] reads.
@@ -54,6 +54,22 @@ pub(crate) async fn by_id(tx: &mut Transaction, id: &str) -> Result<Option<RunIn
     row.map(|row| decode(&row)).transpose()
 }
 
+/// Whether `experiments` have at least one in `share` of the store's runs, as near as SQLite knows without counting all. Postgres
+/// knows how its rows are spread, and plans by that itself.
+pub(crate) async fn are_many(tx: &mut Transaction, experiments: &[i64], share: i64) -> Result<bool> {
+    if tx.dialect() == Dialect::Postgres {
+        return Ok(true);
+    }
+    let most = tx.row("SELECT MAX(rowid) AS most FROM runs", params![]).await?;
+    let most: Option<i64> = most.map_or(Ok(None), |row| row.get("most"))?;
+    let enough = most.unwrap_or_default() / share;
+    let mut sql = Sql::new("SELECT COUNT(*) AS found FROM (SELECT 1 FROM runs WHERE experiment_id IN ");
+    sql.bind_list(experiments).push(" LIMIT ").bind(enough).push(") theirs");
+    let (text, values) = sql.into_parts();
+    let found = tx.row(&text, values).await?;
+    Ok(found.map_or(Ok(0), |row| row.get::<i64>("found"))? >= enough)
+}
+
 /// Status, end and name, as they are in `run`.
 pub(crate) async fn update(tx: &mut Transaction, run: &RunInfo) -> Result<()> {
     let update = "UPDATE runs SET status = $2, end_time = $3, name = $4 WHERE run_uuid = $1";
@@ -93,7 +109,7 @@ pub(crate) async fn with_data(tx: &mut Transaction, infos: Vec<RunInfo>) -> Resu
 pub(crate) async fn set_tags(tx: &mut Transaction, run_id: &str, tags: &[KeyValue]) -> Result<()> {
     let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, run_id]);
     let head = "INSERT INTO tags (key, value, run_uuid) VALUES";
-    insert_rows(tx, head, "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value", rows).await
+    Ok(tx.insert(head, "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value", rows).await?)
 }
 
 pub(crate) async fn tag(tx: &mut Transaction, run_id: &str, key: &str) -> Result<Option<String>> {
@@ -109,9 +125,8 @@ pub(crate) async fn delete_tag(tx: &mut Transaction, run_id: &str, key: &str) ->
 /// Those params of a run that have one of `keys`.
 pub(crate) async fn params_of(tx: &mut Transaction, run_id: &str, keys: &[String]) -> Result<Vec<KeyValue>> {
     let mut found = Vec::new();
-    let tail = "AND run_uuid = ";
-    let mut sql = crate::repo::sql::Sql::new("SELECT key, value FROM params WHERE key IN ");
-    sql.bind_list(keys).push(" ").push(tail).bind(run_id);
+    let mut sql = Sql::new("SELECT key, value FROM params WHERE key IN ");
+    sql.bind_list(keys).push(" AND run_uuid = ").bind(run_id);
     let (text, values) = sql.into_parts();
     for row in tx.rows(&text, values).await? {
         found.push(KeyValue { key: row.get("key")?, value: row.get("value")? });
@@ -121,5 +136,5 @@ pub(crate) async fn params_of(tx: &mut Transaction, run_id: &str, keys: &[String
 
 pub(crate) async fn insert_params(tx: &mut Transaction, run_id: &str, new: &[KeyValue]) -> Result<()> {
     let rows = new.iter().map(|param| params![&param.key, &param.value, run_id]);
-    insert_rows(tx, "INSERT INTO params (key, value, run_uuid) VALUES", "", rows).await
+    Ok(tx.insert("INSERT INTO params (key, value, run_uuid) VALUES", "", rows).await?)
 }

@@ -57,23 +57,6 @@ impl Sql {
         self.push(")")
     }
 
-    /// Appends `($1, $2, …)` for values that are bound elsewhere.
-    pub(crate) fn push_places(&mut self, width: usize) -> &mut Self {
-        let places: Vec<String> = (1..=width).map(|place| format!("${place}")).collect();
-        self.push("(").push(&places.join(", ")).push(")")
-    }
-
-    /// Appends `($1, $2), ($3, $4), …` for `rows`.
-    pub(crate) fn bind_rows(&mut self, rows: impl IntoIterator<Item = Vec<Parameter>>) -> &mut Self {
-        for (index, row) in rows.into_iter().enumerate() {
-            if index > 0 {
-                self.push(", ");
-            }
-            self.bind_list(row);
-        }
-        self
-    }
-
     /// Appends `column` compared with `operand`.
     pub(crate) fn compare(
         &mut self,

@@ -7,7 +7,7 @@ use database::{Row, Transaction, params};
 use crate::{
     KeyValue, Version,
     error::Result,
-    repo::{distinct, insert_rows, select_in},
+    repo::{distinct, select_in},
 };
 
 /// The stage of deleted versions, which nothing but the next number looks at.
@@ -172,8 +172,9 @@ pub(crate) async fn mark_deleted(tx: &mut Transaction, name: &str, version: u32,
 pub(crate) async fn set_tags(tx: &mut Transaction, name: &str, version: u32, tags: &[KeyValue]) -> Result<()> {
     let rows = distinct(tags).into_iter().map(|tag| params![&tag.key, &tag.value, name, version, "default"]);
     let head = "INSERT INTO model_version_tags (key, value, name, version, workspace) VALUES";
-    insert_rows(tx, head, "ON CONFLICT (workspace, key, name, version) DO UPDATE SET value = excluded.value", rows)
-        .await
+    Ok(tx
+        .insert(head, "ON CONFLICT (workspace, key, name, version) DO UPDATE SET value = excluded.value", rows)
+        .await?)
 }
 
 pub(crate) async fn delete_tag(tx: &mut Transaction, name: &str, version: u32, key: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use database::{Row, Transaction, params};
 
 use crate::{
     error::{Error, Result},
-    repo::{insert_rows, select_in},
+    repo::select_in,
     webhooks::{Event, Status, Webhook},
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn insert(tx: &mut Transaction, webhook: &Webhook, secret: Opti
 async fn insert_events(tx: &mut Transaction, id: &str, events: &[Event]) -> Result<()> {
     let row = |event: &Event| params![id, event.entity().as_str(), event.action().as_str()];
     let head = "INSERT INTO webhook_events (webhook_id, entity, action) VALUES";
-    insert_rows(tx, head, "ON CONFLICT DO NOTHING", events.iter().map(row)).await
+    Ok(tx.insert(head, "ON CONFLICT DO NOTHING", events.iter().map(row)).await?)
 }
 
 /// Writes everything of a webhook but its secret, which is written only if there is one.

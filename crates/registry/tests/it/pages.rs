@@ -44,6 +44,42 @@ fn names(runs: Vec<Run>) -> String {
     runs.into_iter().map(|run| run.info.name.unwrap()).collect()
 }
 
+/// The names of what a search finds, page after page.
+async fn found(registry: &Service, search: RunSearch) -> String {
+    let (mut found, mut search) = (String::new(), search);
+    loop {
+        let page = registry.search_runs(search.clone()).await.unwrap();
+        found.push_str(&names(page.items));
+        search.page_token = page.next;
+        if search.page_token.is_none() {
+            return found;
+        }
+    }
+}
+
+async fn check_pages(registry: &Service, experiment: &str) {
+    for (filter, order, expected) in [
+        ("", "metrics.auc DESC", "dbahfegc"),
+        ("", "metrics.auc ASC", "fhadbegc"),
+        ("metrics.auc > 0.1", "metrics.auc DESC", "dba"),
+        ("metrics.auc != 0.9", "metrics.auc DESC", "ahfe"),
+        ("metrics.loss >= 2 AND metrics.loss < 6", "metrics.auc DESC", "dfec"),
+        ("attributes.start_time > 2 AND metrics.loss > 0", "metrics.auc ASC", "fhdec"),
+        ("run_name != 'd'", "metrics.auc DESC", "bahfegc"),
+    ] {
+        for size in [1, 2, 3, 5, 8, 20] {
+            let search = RunSearch {
+                experiment_ids: vec![experiment.to_owned()],
+                filter: filter.to_owned(),
+                max_results: size,
+                order_by: vec![order.to_owned()],
+                ..RunSearch::default()
+            };
+            assert_eq!(found(registry, search).await, expected, "{filter:?} by {order}, {size} per page");
+        }
+    }
+}
+
 database::testing::on_both! {
     async fn pages_in_order_of_a_metric_go_on_where_the_last_one_ended(db: Database) {
         let fixture = registry(db).await;
@@ -52,36 +88,12 @@ database::testing::on_both! {
         registry.delete_run(&experiment.id).await.unwrap();
         let experiment = experiment.experiment_id.to_string();
         make_runs(registry, &experiment).await;
-        for (filter, order, expected) in [
-            ("", "metrics.auc DESC", "dbahfegc"),
-            ("", "metrics.auc ASC", "fhadbegc"),
-            ("metrics.auc > 0.1", "metrics.auc DESC", "dba"),
-            ("metrics.auc != 0.9", "metrics.auc DESC", "ahfe"),
-            ("metrics.loss >= 2 AND metrics.loss < 6", "metrics.auc DESC", "dfec"),
-            ("attributes.start_time > 2 AND metrics.loss > 0", "metrics.auc ASC", "fhdec"),
-            ("run_name != 'd'", "metrics.auc DESC", "bahfegc"),
-        ] {
-            for size in [1, 2, 3, 5, 8, 20] {
-                let mut found = String::new();
-                let mut token = None;
-                loop {
-                    let search = RunSearch {
-                        experiment_ids: vec![experiment.clone()],
-                        filter: filter.to_owned(),
-                        max_results: size,
-                        order_by: vec![order.to_owned()],
-                        page_token: token,
-                        ..RunSearch::default()
-                    };
-                    let page = registry.search_runs(search).await.unwrap();
-                    found.push_str(&names(page.items));
-                    token = page.next;
-                    if token.is_none() {
-                        break;
-                    }
-                }
-                assert_eq!(found, expected, "{filter:?} by {order}, {size} per page");
-            }
+        check_pages(registry, &experiment).await;
+        // Among many runs of others, the few are sorted and not read off the index.
+        let others = fixture.run_in("others").await.info.experiment_id.to_string();
+        for _ in 0..6 {
+            make_runs(registry, &others).await;
         }
+        check_pages(registry, &experiment).await;
     }
 }
