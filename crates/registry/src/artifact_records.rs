@@ -13,7 +13,7 @@ use std::{
 use artifacts::{ArtifactPath, Content, Stored};
 use types::Digest;
 
-use crate::{Service, error::Result, repo};
+use crate::{Service, brought, error::Result, repo};
 
 /// What the store held of a file when it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +33,22 @@ impl Service {
     /// file is as it was; when recording does, it is the new one without a record.
     ///
     /// # Errors
-    /// The artifact store's and the database's.
+    /// Where files are kept that were brought from a registry elsewhere; the artifact store's and the database's.
     pub async fn store_artifact(&self, path: &ArtifactPath, content: Content) -> Result<Stored> {
+        brought::refuse_upload(path)?;
+        self.put_artifact(path, content).await
+    }
+
+    /// [`Service::store_artifact`] of what this server writes itself, wherever that is.
+    pub(crate) async fn put_artifact(&self, path: &ArtifactPath, content: Content) -> Result<Stored> {
         let writing = self.writing.begin(path);
-        self.forget_artifact(path).await?;
+        self.forget_record(path).await?;
         let stored = self.artifacts.put(path, content).await?;
         if writing.is_alone() {
             self.record_artifact(path, stored.size, Some(stored.digest)).await?;
         }
         if !writing.is_alone() {
-            self.forget_artifact(path).await?;
+            self.forget_record(path).await?;
         }
         Ok(stored)
     }
@@ -76,11 +82,16 @@ impl Service {
     }
 
     /// Deletes the record of the one file at `path`, if there is one: before it is written by a way that is not seen here.
-    /// Most writes are of new files, which cost no commit.
     ///
     /// # Errors
-    /// The database's.
+    /// Where files are kept that were brought from a registry elsewhere; the database's.
     pub async fn forget_artifact(&self, path: &ArtifactPath) -> Result<()> {
+        brought::refuse_upload(path)?;
+        self.forget_record(path).await
+    }
+
+    /// Most writes are of new files, which cost no commit.
+    async fn forget_record(&self, path: &ArtifactPath) -> Result<()> {
         let known = path.clone();
         if self.database.read(async move |tx| repo::artifact_records::get(tx, &known).await).await?.is_some() {
             let path = path.clone();

@@ -19,7 +19,7 @@ use crate::{
 /// The tag of a model that says where it was brought from.
 const ORIGIN_TAG: &str = "crosstie.registry";
 /// Where files are kept that were brought, below the store's root.
-pub(crate) const FOLDER: &str = "brought";
+const FOLDER: &str = "brought";
 /// The folder of a run's artifacts that gates and drift read.
 const EVALUATION: &str = "evaluation";
 /// The one that lineage reads.
@@ -66,7 +66,7 @@ impl Service {
         }
         self.bring_run(origin, &mut found, &[EVALUATION, EVIDENCE]).await?;
         found.version.storage_location = Some(own_uri(&place));
-        self.record(found, origin.address()).await
+        self.record(found, origin.address(), Some(place)).await
     }
 
     /// Makes sure that what is known of a version is here, with what lineage reads of its run, though its files may not be.
@@ -81,7 +81,7 @@ impl Service {
         self.bring_run(origin, &mut found, &[EVIDENCE]).await?;
         // Nothing of this server's own, whatever it is called there.
         found.version.storage_location = Some(format!("mlflow+{}", origin.address()));
-        self.record(found, origin.address()).await
+        self.record(found, origin.address(), None).await
     }
 
     /// Brings these folders of the run's artifacts, which then lie here. Last, since the version's files may be told by
@@ -142,7 +142,7 @@ impl Service {
     ) -> Result<()> {
         for file in files {
             let content = origin.open(folder, &file.path).await?;
-            let stored = self.store_artifact(&place.join(&file.path)?, content).await.map_err(broken_off)?;
+            let stored = self.put_artifact(&place.join(&file.path)?, content).await.map_err(broken_off)?;
             if let Some(size) = file.size.filter(|size| *size != stored.size) {
                 let message = format!(
                     "`{}` has {} bytes where {} listed {size}: it is being changed, or the connection broke",
@@ -156,7 +156,8 @@ impl Service {
         Ok(())
     }
 
-    async fn record(&self, found: OriginVersion, address: &str) -> Result<()> {
+    /// Writes down what is known; of files that are here, whose they are.
+    async fn record(&self, found: OriginVersion, address: &str, place: Option<ArtifactPath>) -> Result<()> {
         let (now, address) = (self.now(), address.to_owned());
         self.database
             .write(async move |tx| {
@@ -169,6 +170,9 @@ impl Service {
                     repo::versions::insert(tx, version).await?;
                 }
                 repo::versions::set_tags(tx, &version.name, version.version, &version.tags).await?;
+                if let Some(place) = &place {
+                    repo::brought::record(tx, place, version.run_id.as_deref()).await?;
+                }
                 repo::models::touch(tx, &version.name, now).await?;
                 match author_of(version, run.as_ref()) {
                     Some(author) => repo::authors::record(tx, version, &author).await,
@@ -177,6 +181,22 @@ impl Service {
             })
             .await
     }
+}
+
+/// Whether `path` is where files are kept that were brought.
+pub(crate) fn is_below(path: &ArtifactPath) -> bool {
+    path.as_str().split('/').next() == Some(FOLDER)
+}
+
+/// Refuses a caller's upload to where files are kept that were brought: they would pass for those of the run elsewhere.
+pub(crate) fn refuse_upload(path: &ArtifactPath) -> Result<()> {
+    if !is_below(path) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "`{path}` cannot be written: `{FOLDER}/` holds what was brought from a registry elsewhere, as it was there. Choose \
+         another folder"
+    )))
 }
 
 /// A store that stopped in the middle is the other registry's failure, not the caller's.

@@ -141,13 +141,13 @@ impl Service {
     /// When there is no such version.
     pub async fn lineage(&self, version: &ModelVersion) -> Result<Lineage> {
         self.know(version).await?;
-        let id = version.clone();
+        let (id, store) = (version.clone(), self.artifacts.clone());
         let (mut lineage, run) = self
             .database
             .read(async move |tx| {
                 let found = versions::required(tx, id.model.as_str(), id.version).await?;
                 let author = repo::authors::of(tx, &found).await?;
-                let run = match made_by(tx, &found).await? {
+                let run = match made_by(tx, &store, &found).await? {
                     Some(run) => repo::runs::by_id(tx, &run).await?,
                     None => None,
                 };

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("ddl/artifact_records_postgres.sql"),
     },
     both(3, include_str!("ddl/metric_values.sql")),
+    both(4, include_str!("ddl/brought.sql")),
 ];
 
 /// Crosstie's tables of webhooks, which have versions of their own.

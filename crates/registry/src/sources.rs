@@ -268,17 +268,6 @@ fn local_path(uri: &str) -> &str {
     path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path)
 }
 
-/// The run whose artifacts a source is said to be, if it names one.
-pub(crate) fn run_of(uri: &str) -> Option<String> {
-    match parse(uri) {
-        Ok(Source::Run { id, .. }) => Some(id),
-        Ok(
-            Source::LoggedModel { .. } | Source::Registered { .. } | Source::Local | Source::Own | Source::Elsewhere,
-        )
-        | Err(_) => None,
-    }
-}
-
 /// Ids of runs that a place in a store may be of: those among its parts, innermost first.
 pub(crate) fn runs_at(uri: &str) -> Vec<String> {
     let is_id = |part: &&str| part.len() == 32 && part.bytes().all(|c| c.is_ascii_hexdigit());
@@ -390,7 +379,6 @@ mod tests {
         }
         assert_eq!(local_path("file:///srv/x"), "/srv/x");
         assert_eq!(local_path("file://host/x"), "//host/x");
-        assert_eq!(run_of("runs:/abc/model").as_deref(), Some("abc"));
         assert!(is_within("mlflow-artifacts:/0/a/artifacts/m", "mlflow-artifacts:/0/a/artifacts"));
         assert!(!is_within("mlflow-artifacts:/0/ab/artifacts", "mlflow-artifacts:/0/a"));
         assert!(is_within("file:///srv/a/b/..", "/srv/a"));

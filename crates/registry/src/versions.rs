@@ -216,7 +216,7 @@ impl Service {
                 let uri = sources::place(tx, location.as_deref().unwrap_or(&source)).await?;
                 Ok(VersionRecord {
                     version: id.clone(),
-                    run_id: made_by(tx, &found).await?,
+                    run_id: made_by(tx, &store, &found).await?,
                     model_id: sources::logged_model_at(&source).or_else(|| sources::logged_model_at(&uri)),
                     source,
                     status: found.status.clone(),

@@ -57,7 +57,7 @@ impl Service {
     /// As [`Service::evidence_file`], or when the store fails.
     pub async fn keep_evidence(&self, run_id: &str, name: &str, content: artifacts::Content) -> Result<()> {
         let path = self.evidence_file(run_id, name).await?;
-        self.store_artifact(&path, content).await?;
+        self.put_artifact(&path, content).await?;
         self.judge_again(run_id).await;
         Ok(())
     }

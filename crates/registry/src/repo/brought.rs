@@ -1,5 +1,7 @@
-//! Rows that were brought from a registry elsewhere, and are brought up to date.
+//! Rows that were brought from a registry elsewhere, and are brought up to date; and `crosstie_brought`, the record of what
+//! lies where.
 
+use artifacts::ArtifactPath;
 use database::{Transaction, params};
 
 use crate::{Version, error::Result};
@@ -56,4 +58,25 @@ pub(crate) async fn forget_logged(tx: &mut Transaction, run_id: &str) -> Result<
 pub(crate) async fn set_location(tx: &mut Transaction, run_id: &str, uri: &str) -> Result<()> {
     tx.execute("UPDATE runs SET artifact_uri = $2 WHERE run_uuid = $1", params![run_id, uri]).await?;
     Ok(())
+}
+
+/// Records that the files of a version were brought to `place`, and which run made them.
+pub(crate) async fn record(tx: &mut Transaction, place: &ArtifactPath, run_id: Option<&str>) -> Result<()> {
+    let insert = "INSERT INTO crosstie_brought (path, run_id) VALUES ($1, $2)
+        ON CONFLICT (path) DO UPDATE SET run_id = excluded.run_id";
+    tx.execute(insert, params![place.as_str(), run_id]).await?;
+    Ok(())
+}
+
+/// The run that made what was brought to `path`, or to a folder that it lies in; `None` if nothing was, or no run is known.
+pub(crate) async fn run_at(tx: &mut Transaction, path: &ArtifactPath) -> Result<Option<String>> {
+    let mut folder = Some(path.clone());
+    while let Some(path) = folder {
+        let found = tx.row("SELECT run_id FROM crosstie_brought WHERE path = $1", params![path.as_str()]).await?;
+        if let Some(row) = found {
+            return Ok(row.get("run_id")?);
+        }
+        folder = path.parent();
+    }
+    Ok(None)
 }

@@ -8,6 +8,7 @@ mod fixture;
 mod gc;
 mod governance;
 mod lineage;
+mod made_by;
 mod models;
 mod opens;
 mod pages;
