@@ -20,6 +20,8 @@ use crate::{
 const ORIGIN_TAG: &str = "crosstie.registry";
 /// Where files are kept that were brought, below the store's root.
 const FOLDER: &str = "brought";
+/// What is held while rows are written.
+const LOCK: &str = "registry:brought";
 /// The folder of a run's artifacts that gates and drift read.
 const EVALUATION: &str = "evaluation";
 /// The one that lineage reads.
@@ -44,8 +46,9 @@ impl Service {
     /// registered here.
     pub async fn bring(&self, version: &ModelVersion) -> Result<()> {
         let Some(elsewhere) = &self.elsewhere else { return Ok(()) };
-        // One at a time: another would take away what this one has copied, while that is read.
-        let _bringing = elsewhere.bringing.lock().await;
+        // Each by one at a time: another would take away what this one has copied, while that is read.
+        let bringing = elsewhere.bringing(version);
+        let _bringing = bringing.lock().await;
         let origin = &*elsewhere.origin;
         let mut found = origin.version(version).await?;
         if found.version.status != READY {
@@ -161,6 +164,8 @@ impl Service {
         let (now, address) = (self.now(), address.to_owned());
         self.database
             .write(async move |tx| {
+                // Two versions may have a model, an experiment or a run in common.
+                tx.lock(LOCK).await?;
                 let OriginVersion { version, run, .. } = &found;
                 record_model(tx, &version.name, &address, now).await?;
                 if let Some(run) = run {

@@ -2,8 +2,8 @@
 //! may not be allowed to: so it is set where that is possible, and looked after, and what differs is told.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -16,6 +16,9 @@ use crate::{Origin, OriginError, Service, error::Result};
 const LOOK: Duration = Duration::from_secs(30);
 /// How long setting one may take: whoever decided what serves waits for it.
 const SETTING: Duration = Duration::from_secs(3);
+
+/// Held across calls to the registry elsewhere.
+type Held = tokio::sync::Mutex<()>;
 
 /// Something about a registry elsewhere that somebody should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +68,7 @@ pub(crate) struct Elsewhere {
     pub(crate) origin: Arc<dyn Origin>,
     clock: SharedClock,
     known: Arc<Mutex<Known>>,
-    /// Held while a version is brought.
-    pub(crate) bringing: Arc<tokio::sync::Mutex<()>>,
+    bringing: Arc<Mutex<HashMap<ModelVersion, Weak<Held>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,18 @@ struct Known {
 impl Elsewhere {
     pub(crate) fn new(origin: Arc<dyn Origin>, clock: SharedClock) -> Self {
         Self { origin, clock, known: Arc::default(), bringing: Arc::default() }
+    }
+
+    /// What is held while this version is brought.
+    pub(crate) fn bringing(&self, version: &ModelVersion) -> Arc<Held> {
+        let mut bringing = self.bringing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = bringing.get(version).and_then(Weak::upgrade) {
+            return held;
+        }
+        bringing.retain(|_, held| held.strong_count() > 0);
+        let held = Arc::default();
+        bringing.insert(version.clone(), Arc::downgrade(&held));
+        held
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -178,5 +192,54 @@ impl Service {
     #[must_use]
     pub fn findings_elsewhere(&self) -> Vec<OriginFinding> {
         self.elsewhere.as_ref().map_or_else(Vec::new, |elsewhere| elsewhere.known().findings.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Is never asked.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl Origin for Silent {
+        fn address(&self) -> &str {
+            "https://mlflow.example"
+        }
+
+        async fn version(&self, _: &ModelVersion) -> Result<crate::OriginVersion, OriginError> {
+            unreachable!("nothing is brought here")
+        }
+
+        async fn files(&self, _: crate::OriginFolder<'_>) -> Result<Vec<crate::OriginFile>, OriginError> {
+            unreachable!("nothing is brought here")
+        }
+
+        async fn open(&self, _: crate::OriginFolder<'_>, _: &str) -> Result<artifacts::Content, OriginError> {
+            unreachable!("nothing is brought here")
+        }
+
+        async fn aliased(&self, _: &ModelName, _: &str) -> Result<Option<u32>, OriginError> {
+            unreachable!("nothing is looked after here")
+        }
+
+        async fn set_alias(&self, _: &ModelVersion, _: &str) -> Result<(), OriginError> {
+            unreachable!("nothing is looked after here")
+        }
+    }
+
+    #[test]
+    fn a_version_is_brought_once_at_a_time_and_keeps_no_other_waiting() {
+        let elsewhere = Elsewhere::new(Arc::new(Silent), Arc::new(runtime::SystemClock));
+        let [one, two] = ["ranker/1", "ranker/2"].map(|text| ModelVersion::parse(text).unwrap());
+        let (first, again, other) = (elsewhere.bringing(&one), elsewhere.bringing(&one), elsewhere.bringing(&two));
+        let held = first.try_lock().unwrap();
+        assert!(again.try_lock().is_err() && other.try_lock().is_ok());
+        drop(held);
+        drop((first, again, other));
+        elsewhere.bringing(&one);
+        assert_eq!(elsewhere.bringing.lock().unwrap().len(), 1, "what nobody brings is forgotten");
     }
 }
