@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::succeeded;
-use crate::program::{Said, Server, crosstie, folder};
+use crate::program::{Said, Server, crosstie, folder, skip};
 
 /// Speaks MLflow's REST API by hand, and sets the tags that a stock client would take from its environment.
 const WORKFLOW: &str = r#"apiVersion: argoproj.io/v1alpha1
@@ -50,7 +50,6 @@ spec:
 "#;
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a skip is printed")]
 async fn a_folder_without_a_repository_is_made_again_in_a_rebuilt_environment() {
     let (dir, path) = folder(&[
         ("crosstie.yaml", "version: 1\n"),
@@ -62,8 +61,7 @@ async fn a_folder_without_a_repository_is_made_again_in_a_rebuilt_environment() 
     let venv = venvs.path().join("venv");
     let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output();
     if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("skipped: `python3 -m venv` makes no virtual environment here");
-        return;
+        return skip("`python3 -m venv` makes no virtual environment here");
     }
     let crosstie = |arguments: &[&str]| crosstie(&path, arguments).env("VIRTUAL_ENV", &venv).output().unwrap();
     let server = Server::start(&path).await;
