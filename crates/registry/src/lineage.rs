@@ -10,6 +10,7 @@ mod dot;
 mod evidence;
 mod graph;
 mod judge;
+mod judging;
 mod readers;
 mod releasable;
 
@@ -24,6 +25,7 @@ pub use deployments::{Deployments, Downstream, Released, Serves, Unreleased};
 pub use evidence::EVIDENCE;
 pub use graph::{Edge, Graph, Node, NodeKind};
 pub use judge::{Missing, verdict};
+pub(crate) use judging::Judging;
 pub use readers::{ReadDataset, Readers, Reading};
 pub use releasable::RELEASABLE_TAG;
 

@@ -16,7 +16,7 @@ use crate::{
     elsewhere::Elsewhere,
     error::Result,
     governance::{Governance, Mutation, Ungoverned},
-    lineage::{Deployments, Unreleased},
+    lineage::{Deployments, Judging, Unreleased},
     schema, storage,
     webhooks::{self, Outgoing},
 };
@@ -43,6 +43,7 @@ pub struct Service {
     pub(crate) database: Database,
     pub(crate) artifacts: Store,
     pub(crate) writing: Arc<Writing>,
+    pub(crate) judging: Judging,
     pub(crate) clock: SharedClock,
     governance: Arc<dyn Governance>,
     pub(crate) deployments: Arc<dyn Deployments>,
@@ -56,8 +57,8 @@ impl Service {
     pub fn new(config: Config, database: Database, artifacts: Store, clock: SharedClock) -> Self {
         let (writing, governance, webhooks) = (Arc::default(), Arc::new(Ungoverned), Arc::new(Outgoing::muted()));
         let (deployments, elsewhere) = (Arc::new(Unreleased), None);
-        let config = Arc::new(config);
-        Self { config, database, artifacts, writing, clock, governance, deployments, webhooks, elsewhere }
+        let (config, judging) = (Arc::new(config), Judging::default());
+        Self { config, database, artifacts, writing, judging, clock, governance, deployments, webhooks, elsewhere }
     }
 
     /// The same registry, asking `governance` before anything that could move or unpin what serves.

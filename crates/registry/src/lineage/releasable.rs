@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use artifacts::ArtifactPath;
+use tokio::sync::watch;
 
 use super::{
     EVIDENCE,
     judge::{self, verdict},
+    judging::Turn,
 };
 use crate::{KeyValue, Run, RunStatus, Service, error::Result, repo, runs};
 
@@ -31,15 +33,40 @@ impl Service {
     /// Judges a run that is over again; what went wrong with that is logged, and no concern of whoever changed the run.
     /// A store that keeps it waiting does not keep them.
     pub(crate) async fn judge_again(&self, run_id: &str) {
-        let (service, run) = (self.clone(), run_id.to_owned());
-        let judging = tokio::spawn(async move {
-            if let Err(error) = service.judged(&run).await {
-                tracing::warn!(run, error = &error as &dyn std::error::Error, "a run could not be judged");
+        let mut over = match self.judging.begin(run_id) {
+            Turn::Mine(sender, over) => {
+                tokio::spawn(self.clone().judge_until_settled(run_id.to_owned(), sender));
+                over
             }
-        });
-        if tokio::time::timeout(LONGEST_WAIT, judging).await.is_err() {
+            Turn::Theirs(over) => over,
+            Turn::None => {
+                tracing::warn!(run = run_id, "a run is not judged: too many wait for the artifact store");
+                return;
+            }
+        };
+        // Nothing is ever sent: it ends when the sender is dropped.
+        if tokio::time::timeout(LONGEST_WAIT, over.changed()).await.is_err() {
             tracing::warn!(run = run_id, "the artifact store keeps a run from being judged; that goes on by itself");
         }
+    }
+
+    /// Judges a run until nothing changed meanwhile.
+    async fn judge_until_settled(self, run: String, over: watch::Sender<()>) {
+        loop {
+            // A task of its own: a panic in it must not leave the run for ever being judged.
+            let (service, id) = (self.clone(), run.clone());
+            match tokio::spawn(async move { service.judged(&id).await }).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(run, error = &error as &dyn std::error::Error, "a run could not be judged");
+                }
+                Err(error) => tracing::warn!(run, %error, "a run could not be judged"),
+            }
+            if !self.judging.again(&run) {
+                break;
+            }
+        }
+        drop(over);
     }
 
     async fn judged(&self, run_id: &str) -> Result<()> {
