@@ -56,6 +56,17 @@ pub async fn is_empty(uri: &str) -> Result<bool> {
     }
 }
 
+/// Whether a copy can be put at `uri`: of a SQLite file, whether one can be written in its folder, which is made.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_place(uri: &str) -> Result<()> {
+    match Uri::parse(uri)? {
+        Uri::Sqlite(path) => sqlite::check_place(&path),
+        Uri::Postgres(_) => Ok(()),
+    }
+}
+
 /// Puts the copy in the folder `from` into the empty database at `uri`: all of it or, on Postgres, nothing; a SQLite file
 /// appears when it is whole.
 ///

@@ -52,6 +52,7 @@ pub(crate) async fn restore(from: &Path, stores: &StoreUris, state: &Path) -> Re
         );
     }
     check_empty(stores, &artifacts, &predictions, online.as_deref()).await?;
+    database::backup::check_place(&stores.database).context("cannot write the database")?;
     put_artifacts(&artifacts, &from.join(ARTIFACTS)).await?;
     let (log, place) = (from.join(PREDICTIONS), predictions.clone());
     runtime::blocking(move || copy_tree(&log, &place)).await?;
