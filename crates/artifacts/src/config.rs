@@ -12,7 +12,8 @@ pub struct Config {
     /// an instance's metadata, as these settings say.
     pub s3: BTreeMap<String, Secret<String>>,
     /// A folder beside the store, as a path or `file:` URI: what clients put there themselves has a place in the store
-    /// too, and is listed, read and released. Any other URI, and a store that is no folder, leave it alone.
+    /// too, and is listed, read and released. Any other URI, and a store that is no folder, leave it alone; one in the
+    /// store's own folder is a part of it.
     pub folder: Option<String>,
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Local {
     root: PathBuf,
     /// Another folder, whose files lie below [`BESIDE`]. It is made when something is put there.
     beside: Option<PathBuf>,
+    /// A folder in the root by the name that was said for it, and where it is: as beside, but it needs no place of its own.
+    within: Option<(PathBuf, PathBuf)>,
     /// What names of uploads begin with: another process's begin otherwise, on another machine, too.
     begun: u128,
     uploads: AtomicU64,
@@ -43,15 +45,22 @@ impl Local {
         let opened = || {
             fs::create_dir_all(root.join(PARTIAL))?;
             let root = root.canonicalize()?;
-            for folder in [Some(&root), beside.as_ref()].into_iter().flatten() {
-                sweep(&folder.join(PARTIAL))?;
-            }
+            sweep(&root.join(PARTIAL))?;
             Ok(root)
         };
-        match opened() {
-            Ok(root) => Ok(Self { root, beside, begun: nanoseconds(), uploads: AtomicU64::new(0) }),
-            Err(source) => Err(Error::Root { root: root.display().to_string(), source }),
+        let root = opened().map_err(|source| Error::Root { root: root.display().to_string(), source })?;
+        let real = beside.as_deref().map(real_folder).filter(|real| real.starts_with(&root));
+        let (beside, within) = match (beside, real) {
+            (Some(said), Some(real)) => (None, Some((said, real))),
+            (beside, _) => (beside, None),
+        };
+        if let Some(folder) = &beside
+            && let Err(error) = sweep(&folder.join(PARTIAL))
+        {
+            // It is the clients' own: what this server may not do there it does not need in order to start.
+            tracing::warn!(folder = %folder.display(), %error, "uploads that were broken off cannot be looked for");
         }
+        Ok(Self { root, beside, within, begun: nanoseconds(), uploads: AtomicU64::new(0) })
     }
 
     pub(crate) fn beside(&self) -> Option<ArtifactPath> {
@@ -99,6 +108,12 @@ impl Local {
         if let Some(below) = at(&self.root) {
             return ArtifactPath::parse(below?).map(Some);
         }
+        if let Some((said, real)) = &self.within
+            && let Some(below) = at(said.as_path())
+        {
+            let folder = real.strip_prefix(&self.root).ok().and_then(Path::to_str).ok_or_else(invalid)?;
+            return ArtifactPath::parse(folder)?.join(below?).map(Some);
+        }
         let Some(below) = self.beside.as_deref().and_then(at) else { return Ok(None) };
         ArtifactPath::parse(BESIDE)?.join(below?).map(Some)
     }
@@ -134,7 +149,12 @@ impl Local {
         }
         let number = self.uploads.fetch_add(1, Ordering::Relaxed);
         let uploads = self.place(path).0.join(PARTIAL);
-        tokio::fs::create_dir_all(&uploads).await.map_err(|source| Error::io("write", path, source))?;
+        if !uploads.exists() {
+            let folder = uploads.clone();
+            let made = tokio::task::spawn_blocking(move || sync(&make(&folder)?)).await;
+            let made = made.unwrap_or_else(|error| Err(io::Error::other(error)));
+            made.map_err(|source| Error::io("write", path, source))?;
+        }
         let partial = Partial(uploads.join(format!("{}-{}-{number}", self.begun, std::process::id())));
         let file = tokio::fs::File::create_new(&partial.0).await;
         let file = file.map_err(|source| Error::io("write", path, source))?;
@@ -273,6 +293,16 @@ fn deleted(path: &ArtifactPath, result: io::Result<()>) -> Result<bool, Error> {
     }
 }
 
+/// Where `folder` is, or would be, once links are followed.
+#[must_use]
+pub fn real_folder(folder: &Path) -> PathBuf {
+    match (folder.canonicalize(), folder.parent(), folder.file_name()) {
+        (Ok(real), _, _) => real,
+        (Err(_), Some(parent), Some(name)) => real_folder(parent).join(name),
+        (Err(_), _, _) => folder.to_owned(),
+    }
+}
+
 fn nanoseconds() -> u128 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos()
 }
@@ -321,18 +351,28 @@ impl Upload {
 /// Renames `partial` to `target` and syncs every directory that got a new entry.
 fn place(partial: &Path, target: &Path) -> io::Result<()> {
     let folder = target.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    let changed = make(folder).map_err(|error| {
+        let is_file = error.kind() == io::ErrorKind::AlreadyExists;
+        if is_file { io::ErrorKind::NotADirectory.into() } else { error }
+    })?;
+    fs::rename(partial, target)?;
+    sync(&changed)
+}
+
+/// Makes a folder and what is missing above it; answers with it and those above that got a new entry.
+fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut changed = vec![folder.to_owned()];
     let mut missing = folder;
     while !missing.exists() {
         missing = missing.parent().ok_or(io::ErrorKind::NotFound)?;
         changed.push(missing.to_owned());
     }
-    fs::create_dir_all(folder).map_err(|error| {
-        let is_file = error.kind() == io::ErrorKind::AlreadyExists;
-        if is_file { io::ErrorKind::NotADirectory.into() } else { error }
-    })?;
-    fs::rename(partial, target)?;
-    changed.iter().try_for_each(|folder| fs::File::open(folder)?.sync_all())
+    fs::create_dir_all(folder)?;
+    Ok(changed)
+}
+
+fn sync(folders: &[PathBuf]) -> io::Result<()> {
+    folders.iter().try_for_each(|folder| fs::File::open(folder)?.sync_all())
 }
 
 /// Removes the file when dropped; after a rename there is none.

@@ -256,8 +256,11 @@ pub(crate) fn tree_digest<'a>(
     tree.finish()
 }
 
-/// The folder that `uri` names.
-fn folder_of(uri: &str) -> Result<PathBuf, Error> {
+/// The folder that `uri` names: `file:DIR`, `file:///DIR` or a plain path.
+///
+/// # Errors
+/// [`Error::UnsupportedScheme`] and [`Error::MalformedUri`].
+pub fn folder_of(uri: &str) -> Result<PathBuf, Error> {
     let malformed = || Error::MalformedUri { uri: uri.to_owned() };
     if let Some(rest) = uri.strip_prefix("file:") {
         if rest.starts_with("//") {

@@ -1,6 +1,7 @@
 //! What `crosstie up` is told: by flags, by environment (clap reads both), by `crosstie.yaml`, and where nothing is said
 //! by the laptop's defaults. The result is one value without options, so that wiring decides nothing.
 
+mod beside;
 mod mlflow_names;
 mod remote;
 mod s3;
@@ -127,7 +128,7 @@ impl StoreUris {
     /// Flags over project file over defaults below `dir`.
     ///
     /// # Errors
-    /// When a URI's scheme is not one that this version has.
+    /// When a URI's scheme is not one that this version has, or clients would keep artifacts in a folder that holds more.
     pub(crate) fn resolve(dir: &Path, flags: StoreFlags, project: &ProjectFile) -> Result<Self> {
         let flags = mlflow_names::taken_stores(flags)?;
         let (state, stores) = (dir.join(".crosstie"), &project.stores);
@@ -148,6 +149,7 @@ impl StoreUris {
         check_scheme("--database", &uris.database, &["sqlite:", "postgres:", "postgresql:", "postgresql+"], "")?;
         check_scheme("--artifacts", &uris.artifacts, &["file:", "s3:", "/", "."], " or s3:")?;
         check_scheme("--online-store", &uris.online_store, &["redb:"], "; redis: comes later")?;
+        beside::check(&uris, &state)?;
         Ok(uris)
     }
 }

@@ -56,7 +56,7 @@ pub use migration::Migration;
 pub use parameter::{Parameter, ParameterType, Typed};
 pub use row::{Cell, FromCell, Row};
 pub use transaction::Transaction;
-pub use uri::sqlalchemy_uri;
+pub use uri::{file_of, sqlalchemy_uri};
 
 /// What this crate's operations answer.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

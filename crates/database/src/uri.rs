@@ -59,6 +59,15 @@ pub fn sqlalchemy_uri(uri: &str) -> Result<String> {
     })
 }
 
+/// The file that a database is in; `None` if it is in none, or `uri` names no database.
+#[must_use]
+pub fn file_of(uri: &str) -> Option<PathBuf> {
+    match Uri::parse(uri).ok()? {
+        Uri::Sqlite(path) => Some(std::path::absolute(&path).unwrap_or(path)),
+        Uri::Postgres(_) => None,
+    }
+}
+
 /// The URI without a password, in its authority or its options.
 pub(crate) fn without_password(uri: &str) -> String {
     let (uri, options) = uri.split_once('?').map_or((uri, None), |(uri, options)| (uri, Some(options)));

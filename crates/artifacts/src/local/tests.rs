@@ -84,3 +84,30 @@ async fn a_folder_beside_the_store_has_a_place_in_it() {
     let without = Store::open(folder.path().to_str().unwrap()).unwrap();
     assert_eq!(without.locate(&format!("{}/0/r1", beside.path().display())).unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_folder_in_the_store_is_no_second_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, link) = (folder.path().join("store"), folder.path().join("link"));
+    std::os::unix::fs::symlink(&root, &link).unwrap();
+    for (said, uri, place) in [
+        (root.clone(), root.join("0/r1"), "0/r1"),
+        (root.join("runs"), root.join("runs/0/r1"), "runs/0/r1"),
+        (link.join("runs"), link.join("runs/0/r1"), "runs/0/r1"),
+        (link.clone(), link.join("0/r1"), "0/r1"),
+    ] {
+        let config = Config { folder: Some(said.display().to_string()), ..Config::default() };
+        let store = Store::open_with(root.to_str().unwrap(), &config).unwrap();
+        assert_eq!(store.beside(), None, "{}", said.display());
+        assert_eq!(store.locate(uri.to_str().unwrap()).unwrap(), Some(path(place)), "{}", uri.display());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_swept_keeps_no_store_from_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let beside = folder.path().join("file/runs").display().to_string();
+    let config = Config { folder: Some(beside), ..Config::default() };
+    Store::open_with(folder.path().join("store").to_str().unwrap(), &config).unwrap();
+}
