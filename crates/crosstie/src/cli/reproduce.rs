@@ -45,6 +45,10 @@ use recorded::Recorded;
 
 /// The tag of a reproduction's runs: which version they are made after.
 const REPRODUCTION_TAG: &str = "crosstie.reproduction_of";
+/// The folder of the fresh tree, in the attempt's own.
+const TREE: &str = "tree";
+/// The folder of state in a project's.
+const STATE: &str = ".crosstie";
 /// Says that it could not be tried.
 const COULD_NOT: u8 = 2;
 
@@ -112,8 +116,10 @@ impl<'a> Attempt<'a> {
         let path = format!("models/{}/versions/{}/lineage", path_of(&flags.version.model), flags.version.version);
         let recorded = Recorded::fetch(&client, client.get(&path).await?).await?;
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let tree = folder.join("tree");
+        let tree = folder.join(TREE);
         let project = checkout(&recorded.code, &context.dir, &tree).await?;
+        data::check_inside(&project, &tree).context("the project's folder cannot be used")?;
+        remove_state(&project).context("cannot remove the state that the commit has")?;
         output.progress(&format!("code         {} in {}", recorded.code_shown(), project.display()));
         let plan = plan(&recorded, &tree, &project)?;
         let files = data::provide(&recorded, &context.dir, &tree, &project).await?;
@@ -127,7 +133,8 @@ impl<'a> Attempt<'a> {
     async fn run(self, flags: &Flags) -> Result<Comparison> {
         let output = self.context.output;
         // It says where the team's stores are and who is alerted: nothing that a second try may touch.
-        fs::write(self.project.join(PROJECT_FILE), "version: 1\n").context("cannot write in the fresh folder")?;
+        data::write(&self.project.join(PROJECT_FILE), "version: 1\n", &self.folder.join(TREE))
+            .context("cannot write in the fresh folder")?;
         let registry = Isolated::start(&self.project, &self.environment).await?;
         self.check_features(&registry.client.get("features").await?)?;
         output.progress(&format!("registry     {} (its own, in that folder)", registry.client.base()));
@@ -189,6 +196,14 @@ impl<'a> Attempt<'a> {
             "environment": { "how": self.environment.shown(), "differences": self.environment.differences() },
             "folder": kept.then_some(&self.folder),
         })
+    }
+}
+
+/// Takes away a folder of state, or a link to one, that was committed: the reproduction's registry begins with nothing.
+fn remove_state(project: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(project.join(STATE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -5,7 +5,8 @@
 //! to the run could change, so nothing is written but into the fresh tree.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Component, Path, PathBuf},
 };
 
@@ -79,15 +80,34 @@ fn path_of_faults(faults: &[DataFault]) -> Vec<String> {
 }
 
 fn copy(from: &Path, to: &Path, tree: &Path) -> Result<()> {
-    let folder = to.parent().context("it has no folder")?;
-    fs::create_dir_all(folder)?;
-    // The commit's own links are followed by whoever writes through them.
-    ensure!(folder.canonicalize()?.starts_with(tree.canonicalize()?), "{} leads out of the fresh folder", to.display());
-    match fs::remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        Ok(()) | Err(_) => {}
-    }
+    make_room(to, tree)?;
     fs::copy(from, to)?;
+    Ok(())
+}
+
+/// Writes a file of the fresh tree, in place of what the commit has there.
+pub(super) fn write(to: &Path, content: &str, tree: &Path) -> Result<()> {
+    make_room(to, tree)?;
+    Ok(fs::File::create_new(to)?.write_all(content.as_bytes())?)
+}
+
+/// Makes the folder of a file and takes away what is in the file's place. Whoever writes follows the commit's own links: one
+/// that leads out of the tree is refused before a folder is made through it, one in the file's place goes.
+fn make_room(to: &Path, tree: &Path) -> Result<()> {
+    let folder = to.parent().context("it has no folder")?;
+    let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok());
+    check_inside(there.context("it has no folder")?, tree)?;
+    fs::create_dir_all(folder)?;
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Refuses what is not in the fresh tree once links are followed.
+pub(super) fn check_inside(path: &Path, tree: &Path) -> Result<()> {
+    let real = path.canonicalize().with_context(|| format!("{} leads nowhere", path.display()))?;
+    ensure!(real.starts_with(tree.canonicalize()?), "{} leads out of the fresh folder", path.display());
     Ok(())
 }
 
@@ -122,12 +142,36 @@ mod tests {
         provided(&linked, &from, &tree, &project).unwrap();
         assert!(!victim.exists() && !project.join("y").is_symlink());
         fs::create_dir(&victim).unwrap();
-        fs::create_dir(from.join("d")).unwrap();
-        fs::write(from.join("d/z"), "z").unwrap();
+        fs::create_dir_all(from.join("d/sub")).unwrap();
         std::os::unix::fs::symlink(&victim, project.join("d")).unwrap();
-        let error = provided(&manifest(&from, "d/z"), &from, &tree, &project).unwrap_err();
-        assert!(format!("{error:#}").contains("leads out of the fresh folder"), "{error:#}");
-        assert!(!victim.join("z").exists());
+        for file in ["d/z", "d/sub/z"] {
+            fs::write(from.join(file), "z").unwrap();
+            let error = provided(&manifest(&from, file), &from, &tree, &project).unwrap_err();
+            assert!(format!("{error:#}").contains("leads out of the fresh folder"), "{error:#}");
+        }
+        assert_eq!(fs::read_dir(&victim).unwrap().count(), 0, "no folder is made there either");
+        write(&project.join("d/crosstie.yaml"), "version: 1", &tree).unwrap_err();
+        fs::remove_dir(&victim).unwrap();
+        let error = provided(&manifest(&from, "d/sub/z"), &from, &tree, &project).unwrap_err();
+        assert!(format!("{error:#}").contains("leads nowhere") && !victim.exists(), "{error:#}");
+    }
+
+    #[test]
+    fn a_file_is_written_in_place_of_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tree, victim) = (dir.path().join("tree"), dir.path().join("victim"));
+        fs::create_dir(&tree).unwrap();
+        fs::write(&victim, "theirs").unwrap();
+        let file = tree.join("crosstie.yaml");
+        std::os::unix::fs::symlink(&victim, &file).unwrap();
+        for content in ["version: 1\n", "version: 1"] {
+            write(&file, content, &tree).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), content);
+        }
+        assert!(!file.is_symlink() && fs::read_to_string(&victim).unwrap() == "theirs");
+        check_inside(&tree, &tree).unwrap();
+        std::os::unix::fs::symlink(dir.path(), tree.join("project")).unwrap();
+        check_inside(&tree.join("project"), &tree).unwrap_err();
     }
 
     #[test]
