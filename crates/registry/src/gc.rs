@@ -1,8 +1,8 @@
 //! Collecting what was deleted: rows of runs, logged models and experiments that nobody can want back, and their artifacts.
 //!
 //! What a version was made from stays, with its run; and nothing is collected while a release pins a version that the
-//! registry does not have, since then nobody can tell what its files are. Rows go first, some runs in one transaction that
-//! also writes down which artifacts are to go; then those go, one place after the other. A process that is killed in
+//! registry does not have, since then nobody can tell what its files are. Rows go first, in pieces, each in one transaction
+//! that looks at what it takes once more and writes down which artifacts are to go; then those go, one place after the other. A process that is killed in
 //! between leaves files that nothing points at, which the next collection takes, and never a row whose files are gone.
 
 use artifacts::{ArtifactPath, Store};
@@ -15,12 +15,9 @@ use crate::{
     error::{Error, Result},
     repo, storage,
 };
-use candidates::Candidates;
+use candidates::{Candidates, Piece};
 
 mod candidates;
-
-/// Runs whose rows go in one transaction: others' writes wait that long.
-const RUNS_AT_ONCE: usize = 100;
 
 /// What to collect.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,12 +71,40 @@ pub struct Kept {
     pub because: String,
 }
 
+impl Collected {
+    /// Whether anything is gone.
+    #[must_use]
+    pub fn is_anything(&self) -> bool {
+        let rows = self.runs.len() + self.logged_models.len() + self.experiments.len();
+        !self.dry_run && (rows > 0 || self.files > 0)
+    }
+
+    /// Adds what went in another piece.
+    fn add(&mut self, piece: Self) {
+        self.runs.extend(piece.runs);
+        self.logged_models.extend(piece.logged_models);
+        self.experiments.extend(piece.experiments);
+        self.kept.extend(piece.kept);
+        self.elsewhere.extend(piece.elsewhere);
+    }
+}
+
 impl Service {
     /// Collects what was deleted; see the module. What an earlier collection began is finished first.
     ///
     /// # Errors
     /// When something named is missing, not deleted or not old enough; when a pinned version is missing; the stores'.
     pub async fn collect(&self, collection: Collection) -> Result<Collected> {
+        let mut collected = Collected::default();
+        self.collect_into(collection, &mut collected).await?;
+        Ok(collected)
+    }
+
+    /// As [`Service::collect`], and says in `collected` what is gone, also when it fails in the middle.
+    ///
+    /// # Errors
+    /// As [`Service::collect`]. What was deleted until then stays deleted.
+    pub async fn collect_into(&self, collection: Collection, collected: &mut Collected) -> Result<()> {
         let pinned = self.pinned().await?;
         let age = collection.older_than.map_or(0, |age| age.as_micros() / 1_000);
         let before = self.now() - age;
@@ -90,39 +115,26 @@ impl Service {
         };
         let candidates = self.database.read(find).await?;
         if collection.dry_run {
-            let (mut collected, places) = candidates.places(&self.artifacts);
-            (collected.files, collected.bytes) = self.measure(&places).await?;
-            collected.dry_run = true;
-            return Ok(collected);
+            let (found, places) = candidates.places(&self.artifacts);
+            let (files, bytes) = self.measure(&places).await?;
+            *collected = Collected { files, bytes, dry_run: true, ..found };
+            return Ok(());
         }
-        let mut collected = Collected::default();
-        for runs in candidates.runs().chunks(RUNS_AT_ONCE) {
-            let (pins, runs) = (pinned.clone(), runs.to_vec());
-            let some = self.take(pins, async move |tx| Candidates::still(tx, &runs).await).await?;
-            collected.runs.extend(some.runs);
-            collected.elsewhere.extend(some.elsewhere);
-        }
-        // Runs that were named are gone by now.
-        let rest = Collection { run_ids: collection.run_ids.as_ref().map(|_| Vec::new()), ..collection };
-        let rest = self.take(pinned, async move |tx| Candidates::find(tx, &rest, before).await).await?;
-        collected.runs.extend(rest.runs);
-        collected.elsewhere.extend(rest.elsewhere);
-        (collected.logged_models, collected.experiments) = (rest.logged_models, rest.experiments);
+        let pieces = candidates.pieces();
         collected.kept = candidates.kept();
-        (collected.files, collected.bytes) = self.finish_collections().await?;
-        Ok(collected)
+        for piece in pieces {
+            collected.add(self.take(pinned.clone(), piece).await?);
+        }
+        self.finish_collections(collected).await
     }
 
-    /// Deletes the rows of candidates and writes down which artifacts are to go, in one transaction.
-    async fn take<F>(&self, pinned: Vec<ModelVersion>, find: F) -> Result<Collected>
-    where
-        F: AsyncFn(&mut Transaction) -> Result<Candidates> + Send + 'static,
-    {
+    /// Deletes the rows of what is still to go and writes down which artifacts are, in one transaction.
+    async fn take(&self, pinned: Vec<ModelVersion>, piece: Piece) -> Result<Collected> {
         let (store, now) = (self.artifacts.clone(), Timestamp::from_millis(self.now()));
         self.database
             .write(async move |tx| {
                 check_pins(tx, &pinned).await?;
-                let candidates = find(tx).await?;
+                let candidates = Candidates::still(tx, &piece).await?;
                 let (collected, places) = candidates.places(&store);
                 repo::gc::add_work(tx, &places, now).await?;
                 let (runs, models) = (candidates.runs(), candidates.logged_models());
@@ -133,18 +145,17 @@ impl Service {
     }
 
     /// Deletes the artifacts whose rows are gone.
-    async fn finish_collections(&self) -> Result<(u64, u64)> {
+    async fn finish_collections(&self, collected: &mut Collected) -> Result<()> {
         let work = self.database.read(async |tx| repo::gc::work(tx).await).await?;
-        let (mut files, mut bytes) = (0, 0);
         for place in work {
             let path = ArtifactPath::parse(&place)?;
-            let (more_files, more_bytes) = self.measure(std::slice::from_ref(&place)).await?;
+            let (files, bytes) = self.measure(std::slice::from_ref(&place)).await?;
             self.delete_artifacts(&path).await?;
+            collected.files += files;
+            collected.bytes += bytes;
             self.database.write(async move |tx| repo::gc::done(tx, &place).await).await?;
-            files += more_files;
-            bytes += more_bytes;
         }
-        Ok((files, bytes))
+        Ok(())
     }
 
     async fn measure(&self, places: &[String]) -> Result<(u64, u64)> {

@@ -17,6 +17,8 @@ use types::{AuditEntry, Duration, ErrorKind, ModelVersion, Principal};
 use super::governance::pins;
 use crate::backup;
 
+/// What a collection is called in the audit trail.
+const COLLECT: &str = "registry.collect";
 /// The lease that whoever collects or backs up holds.
 const LEASE: &str = "maintenance";
 /// How long one that was killed keeps others out.
@@ -95,6 +97,18 @@ impl Upkeep {
         Ok(self.identity.append(AuditEntry { at, principal, action, subject, detail }).await?)
     }
 
+    /// What is gone is on record, also when the rest could not be collected.
+    async fn record_partial(&self, by: &Principal, collected: &Collected, error: &Error) {
+        if !collected.is_anything() {
+            return;
+        }
+        let mut detail = json!(collected);
+        detail["failed"] = json!(error.message);
+        if let Err(error) = self.record(by, COLLECT, "registry".to_owned(), detail.clone()).await {
+            tracing::error!(error = error.message, %detail, "what was collected is in no audit trail");
+        }
+    }
+
     /// What releases froze is what lies there.
     async fn verify_pins(&self, verified: &mut Verified) -> Result<(), Error> {
         for assignment in self.releases.assignments().await? {
@@ -126,9 +140,19 @@ impl Maintenance for Upkeep {
         }
         let (this, by) = (self.clone(), by.clone());
         Self::to_its_end(async move {
-            let collected = this.alone(async { Ok(this.registry.collect(collection).await?) }).await?;
-            this.record(&by, "registry.collect", "registry".to_owned(), json!(collected)).await?;
-            Ok(collected)
+            let mut collected = Collected::default();
+            let collecting = async { Ok(this.registry.collect_into(collection, &mut collected).await?) };
+            let outcome = this.alone(collecting).await;
+            match outcome {
+                Ok(()) => {
+                    this.record(&by, COLLECT, "registry".to_owned(), json!(collected)).await?;
+                    Ok(collected)
+                }
+                Err(error) => {
+                    this.record_partial(&by, &collected, &error).await;
+                    Err(error)
+                }
+            }
         })
         .await
     }

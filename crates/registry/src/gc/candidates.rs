@@ -16,6 +16,18 @@ use crate::{
     rules,
 };
 
+/// Rows that go in one transaction: others' writes wait that long.
+const AT_ONCE: usize = 100;
+
+/// What goes in one transaction, by id.
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    Runs(Vec<String>),
+    LoggedModels(Vec<String>),
+    /// Of which nothing else is left.
+    Experiments(Vec<i64>),
+}
+
 /// What is deleted and old enough, and what of it stays.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
@@ -28,7 +40,7 @@ pub(super) struct Candidates {
 impl Candidates {
     /// What `collection` names, deleted before `before`.
     pub(super) async fn find(tx: &mut Transaction, collection: &Collection, before: i64) -> Result<Self> {
-        let mut experiments = match &collection.experiment_ids {
+        let experiments = match &collection.experiment_ids {
             Some(ids) => named_experiments(tx, ids, collection, before).await?,
             None if collection.run_ids.is_some() || collection.logged_model_ids.is_some() => Vec::new(),
             None => repo::gc::experiments(tx, before).await?,
@@ -50,23 +62,38 @@ impl Candidates {
         let needed = needed(repo::gc::sources(tx).await?);
         runs = unneeded("run", runs, &needed, &mut kept);
         logged_models = unneeded("logged model", logged_models, &needed, &mut kept);
-        let used = repo::gc::experiments_in_use(tx, &experiments, &ids(&runs), &ids(&logged_models)).await?;
-        experiments.retain(|id| match used.iter().find(|(used, _)| used == id) {
-            Some((_, because)) => {
-                let because = (*because).to_owned();
-                kept.push(Kept { what: "experiment".to_owned(), id: id.to_string(), because });
-                false
-            }
-            None => true,
-        });
-        Ok(Self { runs, logged_models, experiments, kept })
+        let mut found = Self { runs, logged_models, experiments, kept };
+        keep_used(tx, &mut found).await?;
+        Ok(found)
     }
 
-    /// Those of `runs` that are deleted now, and that no version was made from.
-    pub(super) async fn still(tx: &mut Transaction, runs: &[String]) -> Result<Self> {
-        let needed = needed(repo::gc::sources(tx).await?);
-        let runs = unneeded("run", repo::gc::deleted_among(tx, runs).await?, &needed, &mut Vec::new());
-        Ok(Self { runs, ..Self::default() })
+    /// What of `piece` is deleted now, and in nobody's use.
+    pub(super) async fn still(tx: &mut Transaction, piece: &Piece) -> Result<Self> {
+        let mut still = Self::default();
+        match piece {
+            Piece::Runs(ids) => {
+                let (found, needed) = (repo::gc::deleted_among(tx, ids).await?, needed(repo::gc::sources(tx).await?));
+                still.runs = unneeded("run", found, &needed, &mut still.kept);
+            }
+            Piece::LoggedModels(ids) => {
+                let found = repo::gc::logged_models_among(tx, ids).await?;
+                let needed = needed(repo::gc::sources(tx).await?);
+                still.logged_models = unneeded("logged model", found, &needed, &mut still.kept);
+            }
+            Piece::Experiments(ids) => {
+                still.experiments = repo::gc::experiments_among(tx, ids).await?;
+                keep_used(tx, &mut still).await?;
+            }
+        }
+        Ok(still)
+    }
+
+    /// What goes, in pieces: runs and logged models before the experiments that they are in.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        let runs = self.runs.chunks(AT_ONCE).map(|some| Piece::Runs(ids(some)));
+        let logged_models = self.logged_models.chunks(AT_ONCE).map(|some| Piece::LoggedModels(ids(some)));
+        let experiments = self.experiments.chunks(AT_ONCE).map(|some| Piece::Experiments(some.to_vec()));
+        runs.chain(logged_models).chain(experiments).collect()
     }
 
     /// What is deleted and stays.
@@ -107,6 +134,22 @@ impl Candidates {
     pub(super) fn experiments(&self) -> Vec<i64> {
         self.experiments.clone()
     }
+}
+
+/// Keeps the experiments that hold more than what goes.
+async fn keep_used(tx: &mut Transaction, found: &mut Candidates) -> Result<()> {
+    let (runs, logged_models) = (found.runs(), found.logged_models());
+    let used = repo::gc::experiments_in_use(tx, &found.experiments, &runs, &logged_models).await?;
+    let Candidates { experiments, kept, .. } = found;
+    experiments.retain(|id| match used.iter().find(|(used, _)| used == id) {
+        Some((_, because)) => {
+            let because = (*because).to_owned();
+            kept.push(Kept { what: "experiment".to_owned(), id: id.to_string(), because });
+            false
+        }
+        None => true,
+    });
+    Ok(())
 }
 
 fn ids(deleted: &[Deleted]) -> Vec<String> {

@@ -108,6 +108,15 @@ pub(crate) async fn logged_models_of(tx: &mut Transaction, experiments: &[i64]) 
     select_in(tx, &format!("{LOGGED_MODELS} experiment_id"), experiments, "").await?.iter().map(decode).collect()
 }
 
+/// Those of `logged_models` that are deleted, by themselves or with their experiment.
+pub(crate) async fn logged_models_among(tx: &mut Transaction, logged_models: &[String]) -> Result<Vec<Deleted>> {
+    let sql = format!(
+        "{LOGGED_MODELS} (lifecycle_stage = 'deleted' OR experiment_id IN
+            (SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'deleted')) AND model_id"
+    );
+    select_in(tx, &sql, logged_models, "").await?.iter().map(decode).collect()
+}
+
 /// A logged model and its stage.
 pub(crate) async fn logged_model(tx: &mut Transaction, id: &str) -> Result<Option<(LifecycleStage, Deleted)>> {
     one(tx, &format!("{LOGGED_MODELS} model_id = $1"), id).await
@@ -118,6 +127,13 @@ pub(crate) async fn experiments(tx: &mut Transaction, before: i64) -> Result<Vec
     let sql = "SELECT experiment_id FROM experiments
         WHERE lifecycle_stage = 'deleted' AND COALESCE(last_update_time, 0) <= $1 ORDER BY experiment_id";
     let rows = tx.rows(sql, params![before]).await?;
+    Ok(rows.iter().map(|row| row.get("experiment_id")).collect::<Result<_, _>>()?)
+}
+
+/// Those of `experiments` that are deleted.
+pub(crate) async fn experiments_among(tx: &mut Transaction, experiments: &[i64]) -> Result<Vec<i64>> {
+    let sql = "SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'deleted' AND experiment_id";
+    let rows = select_in(tx, sql, experiments, "").await?;
     Ok(rows.iter().map(|row| row.get("experiment_id")).collect::<Result<_, _>>()?)
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use artifacts::ArtifactPath;
 use async_trait::async_trait;
 use database::{Database, params};
-use registry::{Collection, Governance, Metric, Mutation, NewLoggedModel, NewVersion, Refusal, Run, RunBatch};
+use registry::{
+    Collected, Collection, Governance, Metric, Mutation, NewLoggedModel, NewVersion, Refusal, Run, RunBatch,
+};
 use types::{Duration, ModelVersion, Principal};
 
 use crate::fixture::{Fixture, editor, registry};
@@ -147,6 +149,37 @@ database::testing::on_both! {
         assert!(!fixture.has_files(&run).await);
         // A name that was taken by the deleted one is free again.
         fixture.run_in("a").await;
+    }
+
+    async fn what_went_is_told_when_a_later_piece_fails(db: Database) {
+        let fixture = registry(db.clone()).await;
+        let (run, other) = (fixture.full_run("a").await, fixture.run_in("b").await);
+        let experiment_id = other.info.experiment_id.to_string();
+        let new = NewLoggedModel { experiment_id, ..NewLoggedModel::default() };
+        let model = fixture.registry.create_logged_model(new).await.unwrap();
+        fixture.registry.delete_run(&run.info.id).await.unwrap();
+        fixture.registry.delete_logged_model(&model.id).await.unwrap();
+        db.write(async |tx| tx.execute("DROP TABLE logged_model_tags", params![]).await).await.unwrap();
+
+        let mut collected = Collected::default();
+        assert!(!collected.is_anything());
+        fixture.registry.collect_into(Collection::default(), &mut collected).await.unwrap_err();
+        assert_eq!((collected.runs.as_slice(), collected.logged_models.len()), ([run.info.id.clone()].as_slice(), 0));
+        assert!(collected.is_anything());
+        assert_eq!((rows_of(&db, &run).await, work(&db).await), (0, 1), "its files go with the next collection");
+    }
+
+    async fn more_than_one_piece_goes(db: Database) {
+        let fixture = registry(db.clone()).await;
+        let experiment_id = fixture.run_in("a").await.info.experiment_id.to_string();
+        for _ in 0..101 {
+            let new = NewLoggedModel { experiment_id: experiment_id.clone(), ..NewLoggedModel::default() };
+            fixture.registry.create_logged_model(new).await.unwrap();
+        }
+        fixture.registry.delete_experiment(&experiment_id).await.unwrap();
+        let done = fixture.registry.collect(Collection::default()).await.unwrap();
+        assert_eq!((done.runs.len(), done.logged_models.len(), done.experiments.len()), (1, 101, 1));
+        assert!(done.kept.is_empty(), "{done:?}");
     }
 
     async fn what_is_named_must_be_deleted_and_old_enough(db: Database) {
