@@ -4,7 +4,7 @@
 /// less to be read at each start and to be held afterwards. Linkers and C libraries that do not know this go on as before.
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+    if cfg!(target_os = "linux") {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }

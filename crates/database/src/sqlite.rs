@@ -39,7 +39,7 @@ use crate::{
 use reader::Readers;
 
 pub(crate) use look::look;
-pub(crate) use statement::{batch, each, execute, insert};
+pub(crate) use statement::{batch, each, execute, execute_each};
 
 /// How many closures one commit may hold: enough that the sync costs each little, few enough that the first does not wait
 /// long for the last.
@@ -175,14 +175,43 @@ fn close_connection(connection: Connection) {
 struct Pace {
     /// How many closures it had.
     group: usize,
-    /// Whether its commit took so long that waiting for a closure that is on its way is cheaper than another commit.
-    slow: bool,
+    /// How long its commit took.
+    commit: Duration,
 }
 
 impl Pace {
-    /// Clients that were answered together send their next calls one after the other, within this; it is also what a
-    /// commit must have taken to be worth waiting for.
+    /// Clients that were answered together send their next calls one after the other, within this; a commit that takes as
+    /// long is worth waiting for each of them.
     const GATHERING: Duration = Duration::from_millis(1);
+    /// Longest rest for the sake of those who are on their way, when a commit takes less than that. Timers have milliseconds
+    /// only.
+    const REST: Duration = Duration::from_micros(200);
+
+    /// The next closure if one is there, or will be before another commit could be made.
+    async fn next(
+        &self,
+        done: usize,
+        rested: &mut bool,
+        queue: &mut mpsc::Receiver<Message>,
+        close: &mut Option<oneshot::Sender<()>>,
+    ) -> Option<Box<dyn Work>> {
+        let awaited = done < self.group;
+        if awaited && self.commit >= Self::GATHERING {
+            return tokio::time::timeout(Self::GATHERING, next(queue, close)).await.ok().flatten();
+        }
+        let more = next(queue, close).now_or_never().flatten();
+        if more.is_some() || !awaited || *rested || close.is_some() {
+            return more;
+        }
+        *rested = true;
+        rest(Self::REST.min(self.commit / 2));
+        next(queue, close).now_or_never().flatten()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the writer's thread has nothing else to do, and timers are coarser")]
+fn rest(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Runs `first` and whatever waits or comes meanwhile in one transaction, and answers all of it after the commit. If it
@@ -237,23 +266,18 @@ async fn gather(
     tx: &mut Transaction,
 ) -> Result<()> {
     control(tx, "BEGIN IMMEDIATE").await?;
-    let mut done = 0;
+    let (mut done, mut rested) = (0, false);
     while let Some(work) = group.get_mut(done) {
         attempt(work, tx).await?;
         done += 1;
         if done == GROUP || close.is_some() {
             break;
         }
-        let more = if pace.slow && done < pace.group {
-            tokio::time::timeout(Pace::GATHERING, next(queue, close)).await.ok().flatten()
-        } else {
-            next(queue, close).now_or_never().flatten()
-        };
-        group.extend(more);
+        group.extend(pace.next(done, &mut rested, queue, close).await);
     }
     let began = Instant::now();
     control(tx, "COMMIT").await?;
-    *pace = Pace { group: done, slow: began.elapsed() >= Pace::GATHERING };
+    *pace = Pace { group: done, commit: began.elapsed() };
     Ok(())
 }
 

@@ -7,9 +7,9 @@ use types::Timestamp;
 
 use crate::{Dialect, Error, Parameter, Result, Row, error::Driver, lease, postgres, sqlite};
 
-/// Rows that one INSERT carries: on Postgres each statement is a way to the server and back, on SQLite it opens every index of
-/// the table anew. Few enough for their limits on parameters, and so that statements of only a few lengths are prepared.
-pub(crate) const ROWS_PER_INSERT: usize = 100;
+/// Rows that one INSERT carries on Postgres, where each statement is a way to the server and back: few enough for its limit
+/// on parameters, and so that statements of only a few lengths are prepared.
+const ROWS_PER_INSERT: usize = 100;
 
 /// A transaction. Made by [`Database::read`](crate::Database::read) and [`Database::write`](crate::Database::write).
 #[derive(Debug)]
@@ -70,37 +70,37 @@ impl Transaction {
         outcome.map_err(|error| self.doom(error))
     }
 
-    /// Runs `head (…), (…) tail` for all `rows`, which are as wide as the first, as many per statement as fit: `head` is
-    /// `INSERT INTO t (a, b) VALUES`. No row may be met twice by an upsert.
+    /// Runs `head (…) tail` for all `rows`, which are as wide as the first: `head` is `INSERT INTO t (a, b) VALUES`. No row may be
+    /// met twice by an upsert.
     ///
     /// # Errors
     /// As [`Transaction::execute`].
-    pub async fn insert(
+    pub async fn insert<R: AsRef<[Parameter]>>(
         &mut self,
         head: &str,
         tail: &str,
-        rows: impl IntoIterator<Item = Vec<Parameter>>,
+        rows: impl IntoIterator<Item = R>,
     ) -> Result<()> {
-        let mut rows = rows.into_iter();
-        loop {
-            let some: Vec<Vec<Parameter>> = rows.by_ref().take(ROWS_PER_INSERT).collect();
-            let Some(width) = some.first().map(Vec::len) else { return Ok(()) };
+        let mut rows = rows.into_iter().peekable();
+        let Some(width) = rows.peek().map(|row| row.as_ref().len()) else { return Ok(()) };
+        if let Connection::Sqlite(connection) = &self.connection {
             if self.failure.is_some() {
                 return Err(Error::Doomed);
             }
-            for row in &some {
-                check_count(head, width, row).map_err(|error| self.doom(error))?;
-            }
-            let outcome = match &mut self.connection {
-                Connection::Sqlite(connection) => sqlite::insert(connection, head, tail, width, &some),
-                Connection::Postgres(_) => {
-                    let places = places(width, some.len(), |number| format!("${number}"));
-                    self.execute(&format!("{head} {places} {tail}"), some.into_iter().flatten().collect()).await?;
-                    Ok(())
-                }
-            };
-            outcome.map_err(|error| self.doom(error))?;
+            let sql = format!("{head} {} {tail}", places(width, 1));
+            let outcome = sqlite::execute_each(connection, &sql, width, rows);
+            return outcome.map_err(|error| self.doom(error));
         }
+        while rows.peek().is_some() {
+            let (mut count, mut parameters) = (0, Vec::new());
+            for row in rows.by_ref().take(ROWS_PER_INSERT) {
+                check_count(head, width, row.as_ref()).map_err(|error| self.doom(error))?;
+                parameters.extend_from_slice(row.as_ref());
+                count += 1;
+            }
+            self.execute(&format!("{head} {} {tail}", places(width, count)), parameters).await?;
+        }
+        Ok(())
     }
 
     /// Runs a statement and answers its rows. For `INSERT … RETURNING` too.
@@ -261,15 +261,15 @@ async fn each(
 }
 
 /// Whether a statement is given what it has places for.
-fn check_count(sql: &str, expected: usize, parameters: &[Parameter]) -> Result<()> {
+pub(crate) fn check_count(sql: &str, expected: usize, parameters: &[Parameter]) -> Result<()> {
     let given = parameters.len();
     if expected == given { Ok(()) } else { Err(Error::Parameters { sql: sql.to_owned(), expected, given }) }
 }
 
-/// The places of an INSERT, `(a, b), (c, d)`, each as `place` writes it by its number from 1.
-pub(crate) fn places(width: usize, rows: usize, place: impl Fn(usize) -> String) -> String {
+/// The places of an INSERT: `($1, $2), ($3, $4)`.
+fn places(width: usize, rows: usize) -> String {
     let row = |row: usize| {
-        let row: Vec<String> = (1..=width).map(|column| place(row * width + column)).collect();
+        let row: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
         format!("({})", row.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")

@@ -280,7 +280,7 @@ async fn record_run(tx: &mut Transaction, found: &OriginRun, now: i64) -> Result
     repo::brought::set_location(tx, &info.id, &info.artifact_uri).await?;
     repo::runs::insert_params(tx, &info.id, &run.params).await?;
     repo::runs::set_tags(tx, &info.id, &run.tags).await?;
-    repo::metrics::insert(tx, &info.id, &run.metrics).await?;
+    repo::metrics::insert(tx, &repo::metrics::Points::new(&info.id, &run.metrics)).await?;
     for dataset in &run.datasets {
         repo::inputs::insert_dataset(tx, experiment_id, &info.id, dataset).await?;
     }

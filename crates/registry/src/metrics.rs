@@ -57,11 +57,12 @@ impl Service {
         rules::check_metric_dataset(&metric)?;
         rules::check_metric(&metric.key, metric.timestamp, metric.value, "")?;
         let (run_id, metrics) = (run_id.to_owned(), [metric]);
+        let points = repo::metrics::Points::new(&run_id, &metrics);
         self.database
             .write(async move |tx| {
                 let run = runs::required_active(tx, &run_id).await?;
                 repo::metrics::insert_for_models(tx, &run_id, run.experiment_id, &metrics).await?;
-                repo::metrics::insert(tx, &run_id, &metrics).await
+                repo::metrics::insert(tx, &points).await
             })
             .await
     }

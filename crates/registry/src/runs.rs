@@ -186,12 +186,13 @@ impl Service {
         rules::check_run_id(id)?;
         let batch = checked(batch)?;
         let (id, tags) = (id.to_owned(), batch.tags.clone());
+        let points = repo::metrics::Points::new(&id, &batch.metrics);
         let run = self
             .database
             .write(async move |tx| {
                 let run = required_active(tx, &id).await?;
                 params::log_many(tx, &id, &batch.params).await?;
-                repo::metrics::insert(tx, &id, &batch.metrics).await?;
+                repo::metrics::insert(tx, &points).await?;
                 repo::metrics::insert_for_models(tx, &id, run.experiment_id, &batch.metrics).await?;
                 crate::tags::set(tx, run.clone(), &batch.tags).await?;
                 Ok::<_, Error>(run)

@@ -2,11 +2,7 @@
 
 use rusqlite::{CachedStatement, Connection, types::ValueRef};
 
-use crate::{
-    Cell, Error, Parameter, Result, Row,
-    row::Columns,
-    transaction::{ROWS_PER_INSERT, places},
-};
+use crate::{Cell, Error, Parameter, Result, Row, row::Columns, transaction::check_count};
 
 /// Runs a statement to its end and answers how many rows it changed.
 pub(crate) fn execute(connection: &Connection, sql: &str, parameters: &[Parameter]) -> Result<u64> {
@@ -19,21 +15,19 @@ pub(crate) fn execute(connection: &Connection, sql: &str, parameters: &[Paramete
     Ok(if statement.readonly() { 0 } else { connection.changes() })
 }
 
-/// Runs an INSERT for `rows` of `width` values: in one statement if there are as many as one carries, else row by row, so that
-/// statements of two lengths are prepared and not of a hundred.
-pub(crate) fn insert(
+/// Runs a statement once for each row of `width` parameters, which it has places for from `$1` on; it is looked up only once.
+pub(crate) fn execute_each<R: AsRef<[Parameter]>>(
     connection: &Connection,
-    head: &str,
-    tail: &str,
+    sql: &str,
     width: usize,
-    rows: &[Vec<Parameter>],
+    rows: impl IntoIterator<Item = R>,
 ) -> Result<()> {
-    let together = if rows.len() == ROWS_PER_INSERT { ROWS_PER_INSERT } else { 1 };
-    let sql = format!("{head} {} {tail}", places(width, together, |_| "?".to_owned()));
-    let failed = |source: rusqlite::Error| Error::of_statement(&sql, source);
-    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    for rows in rows.chunks(together) {
-        for (index, value) in rows.iter().flatten().enumerate() {
+    let failed = |source: rusqlite::Error| Error::of_statement(sql, source);
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    for row in rows {
+        let row = row.as_ref();
+        check_count(sql, width, row)?;
+        for (index, value) in row.iter().enumerate() {
             bind(&mut statement, index + 1, value).map_err(failed)?;
         }
         statement.raw_execute().map_err(failed)?;

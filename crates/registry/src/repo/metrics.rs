@@ -34,32 +34,45 @@ pub(crate) fn decode(row: &Row) -> Result<Metric> {
     })
 }
 
-/// Inserts points and brings the latest ones up to date. Points that are there already change nothing.
-pub(crate) async fn insert(tx: &mut Transaction, run_id: &str, metrics: &[Metric]) -> Result<()> {
-    let row = |metric: &Metric| -> Vec<Parameter> {
-        let (value, is_nan) = stored(metric.value);
-        params![&metric.key, value, metric.timestamp, metric.step, is_nan, run_id]
-    };
-    // In the order of the primary key: each goes beside the one before.
-    let mut points: Vec<&Metric> = metrics.iter().collect();
-    points.sort_unstable_by(|a, b| (&a.key, a.timestamp, a.step).cmp(&(&b.key, b.timestamp, b.step)));
-    let head = "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
-    tx.insert(head, "ON CONFLICT DO NOTHING", points.into_iter().map(row)).await?;
+/// Points of a run as rows, made before there is a transaction: there may be a thousand, and all writes wait for one another.
+#[derive(Debug)]
+pub(crate) struct Points {
+    /// In the order of the primary key: each goes beside the one before.
+    all: Vec<[Parameter; 6]>,
+    /// The latest of each key: an upsert may not meet the same row twice.
+    latest: Vec<[Parameter; 6]>,
+}
 
-    // One row per key and statement: an upsert may not meet the same row twice.
-    let mut latest: BTreeMap<&str, &Metric> = BTreeMap::new();
-    for metric in metrics {
-        let newest = latest.entry(&metric.key).or_insert(metric);
-        if is_later(metric, newest) {
-            *newest = metric;
+impl Points {
+    pub(crate) fn new(run_id: &str, metrics: &[Metric]) -> Self {
+        let row = |metric: &Metric| -> [Parameter; 6] {
+            let (value, is_nan) = stored(metric.value);
+            let (key, run_id) = (metric.key.as_str().into(), run_id.into());
+            [key, value.into(), metric.timestamp.into(), metric.step.into(), is_nan.into(), run_id]
+        };
+        let mut latest: BTreeMap<&str, &Metric> = BTreeMap::new();
+        for metric in metrics {
+            let newest = latest.entry(&metric.key).or_insert(metric);
+            if is_later(metric, newest) {
+                *newest = metric;
+            }
         }
+        let mut all: Vec<&Metric> = metrics.iter().collect();
+        all.sort_by(|a, b| (&a.key, a.timestamp, a.step).cmp(&(&b.key, b.timestamp, b.step)));
+        Self { all: all.into_iter().map(row).collect(), latest: latest.into_values().map(row).collect() }
     }
+}
+
+/// Inserts points and brings the latest ones up to date. Points that are there already change nothing.
+pub(crate) async fn insert(tx: &mut Transaction, points: &Points) -> Result<()> {
+    let head = "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
+    tx.insert(head, "ON CONFLICT DO NOTHING", &points.all).await?;
     let head = "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES";
     let tail = "ON CONFLICT (key, run_uuid) DO UPDATE
         SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan
         WHERE (excluded.step, excluded.timestamp, excluded.value)
             > (latest_metrics.step, COALESCE(latest_metrics.timestamp, 0), latest_metrics.value)";
-    Ok(tx.insert(head, tail, latest.into_values().map(row)).await?)
+    Ok(tx.insert(head, tail, &points.latest).await?)
 }
 
 /// MLflow's order of points: step, then timestamp, then value.
