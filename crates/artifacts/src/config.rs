@@ -1,6 +1,6 @@
 //! How stores that are reached over a network are reached. The environment is read elsewhere; this says what it held.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use types::Secret;
 
@@ -15,6 +15,8 @@ pub struct Config {
     /// too, and is listed, read and released. Any other URI, and a store that is no folder, leave it alone; one in the
     /// store's own folder is a part of it.
     pub folder: Option<String>,
+    /// Files and folders that are no artifacts, should they lie in that folder: to callers they are not there.
+    pub private: Vec<PathBuf>,
 }
 
 impl Config {

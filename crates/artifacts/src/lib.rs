@@ -18,7 +18,6 @@ pub mod testing;
 
 pub use config::Config;
 pub use error::Error;
-pub use local::real_folder;
 pub use path::{ArtifactPath, BESIDE};
 pub use s3::{Direct, Multipart, Part, PresignedDownload, PresignedUpload};
-pub use store::{Content, Entry, Object, Store, Stored, folder_of};
+pub use store::{Content, Entry, Object, Store, Stored};

@@ -33,6 +33,8 @@ pub(crate) struct Local {
     root: PathBuf,
     /// Another folder, whose files lie below [`BESIDE`]. It is made when something is put there.
     beside: Option<PathBuf>,
+    /// What in that folder is no artifact, as paths from there.
+    private: Vec<PathBuf>,
     /// A folder in the root by the name that was said for it, and where it is: as beside, but it needs no place of its own.
     within: Option<(PathBuf, PathBuf)>,
     /// What names of uploads begin with: another process's begin otherwise, on another machine, too.
@@ -41,7 +43,7 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    pub(crate) fn open(root: PathBuf, beside: Option<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn open(root: PathBuf, beside: Option<PathBuf>, private: &[PathBuf]) -> Result<Self, Error> {
         let opened = || {
             fs::create_dir_all(root.join(PARTIAL))?;
             let root = root.canonicalize()?;
@@ -60,7 +62,9 @@ impl Local {
             // It is the clients' own: what this server may not do there it does not need in order to start.
             tracing::warn!(folder = %folder.display(), %error, "uploads that were broken off cannot be looked for");
         }
-        Ok(Self { root, beside, within, begun: nanoseconds(), uploads: AtomicU64::new(0) })
+        let private = private.iter().map(PathBuf::as_path).chain([root.as_path()]);
+        let private = beside.as_deref().map_or_else(Vec::new, |folder| below(&real_folder(folder), private));
+        Ok(Self { root, beside, private, within, begun: nanoseconds(), uploads: AtomicU64::new(0) })
     }
 
     pub(crate) fn beside(&self) -> Option<ArtifactPath> {
@@ -84,6 +88,16 @@ impl Local {
             (folder, "") => folder.to_owned(),
             (folder, below) => folder.join(below),
         }
+    }
+
+    fn is_beside(&self, folder: &Path) -> bool {
+        self.beside.as_deref() == Some(folder)
+    }
+
+    /// Whether `path` holds what is no artifact.
+    fn holds_private(&self, path: &ArtifactPath) -> bool {
+        let (folder, below) = self.place(path);
+        self.is_beside(folder) && self.private.iter().any(|private| private.starts_with(below))
     }
 
     /// Whether `path` is that of the store's own folder, or of the one beside it.
@@ -118,9 +132,12 @@ impl Local {
         ArtifactPath::parse(BESIDE)?.join(below?).map(Some)
     }
 
-    /// Whether a link lies on the way to `path`, or is what lies there.
-    fn is_linked(&self, path: &ArtifactPath) -> bool {
+    /// Whether nothing is there for callers: a link lies on the way to `path` or there, or what is there is no artifact.
+    fn is_hidden(&self, path: &ArtifactPath) -> bool {
         let (folder, below) = self.place(path);
+        if self.is_beside(folder) && self.private.iter().any(|private| Path::new(below).starts_with(private)) {
+            return true;
+        }
         let mut place = folder.to_owned();
         below.split('/').filter(|segment| !segment.is_empty()).any(|segment| {
             place.push(segment);
@@ -144,7 +161,8 @@ impl Local {
 
     /// Begins an upload to `path`.
     async fn upload(&self, path: &ArtifactPath) -> Result<Upload, Error> {
-        if self.is_folder_itself(path) || path.parent().is_some_and(|folder| self.is_linked(&folder)) {
+        let is_private = self.holds_private(path) || path.parent().is_some_and(|folder| self.is_hidden(&folder));
+        if self.is_folder_itself(path) || is_private {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
         let number = self.uploads.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +185,7 @@ impl Local {
             let absent = matches!(error, Error::InvalidPath { .. });
             if absent { Error::NotFound { path: path.clone() } } else { error }
         };
-        if self.is_linked(path) {
+        if self.is_hidden(path) {
             return Err(Error::NotFound { path: path.clone() });
         }
         let file = tokio::fs::File::open(self.resolve(path)).await.map_err(failed)?;
@@ -185,7 +203,7 @@ impl Local {
 
     pub(crate) fn list(&self, folder: &ArtifactPath) -> Result<Vec<Entry>, Error> {
         let failed = |source| Error::io("list", folder, source);
-        if self.is_linked(folder) {
+        if self.is_hidden(folder) {
             return Ok(Vec::new());
         }
         let entries = match fs::read_dir(self.resolve(folder)) {
@@ -200,6 +218,9 @@ impl Local {
             let entry = entry.map_err(failed)?;
             // What is not UTF-8, a link or a device was not put there through this store, and has no path in it.
             let Some(path) = entry.file_name().to_str().and_then(|name| folder.join(name).ok()) else { continue };
+            if self.is_hidden(&path) {
+                continue;
+            }
             let metadata = match entry.metadata() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other.map_err(failed)?,
@@ -228,10 +249,10 @@ impl Local {
 
     pub(crate) fn delete(&self, path: &ArtifactPath) -> Result<bool, Error> {
         let target = self.resolve(path);
-        if self.is_folder_itself(path) || (target.is_dir() && !self.is_linked(path)) {
+        if self.is_folder_itself(path) || (target.is_dir() && !self.is_hidden(path)) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
-        if self.is_linked(path) {
+        if self.is_hidden(path) {
             return Ok(false);
         }
         deleted(path, fs::remove_file(target))
@@ -239,17 +260,17 @@ impl Local {
 
     pub(crate) fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
         let target = self.resolve(path);
-        if self.is_folder_itself(path) {
+        if self.is_folder_itself(path) || self.holds_private(path) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
-        if self.is_linked(path) {
+        if self.is_hidden(path) {
             return Ok(false);
         }
         if target.is_dir() { deleted(path, fs::remove_dir_all(target)) } else { deleted(path, fs::remove_file(target)) }
     }
 
     pub(crate) fn digest(&self, path: &ArtifactPath) -> Result<Stored, Error> {
-        if self.is_linked(path) {
+        if self.is_hidden(path) {
             return Err(Error::NotFound { path: path.clone() });
         }
         digest_file(&self.resolve(path)).map_err(|source| {
@@ -294,13 +315,22 @@ fn deleted(path: &ArtifactPath, result: io::Result<()>) -> Result<bool, Error> {
 }
 
 /// Where `folder` is, or would be, once links are followed.
-#[must_use]
-pub fn real_folder(folder: &Path) -> PathBuf {
+fn real_folder(folder: &Path) -> PathBuf {
     match (folder.canonicalize(), folder.parent(), folder.file_name()) {
         (Ok(real), _, _) => real,
         (Err(_), Some(parent), Some(name)) => real_folder(parent).join(name),
         (Err(_), _, _) => folder.to_owned(),
     }
+}
+
+/// Those of `places` that lie in `folder`, or are it or hold it, as paths from there.
+fn below<'a>(folder: &Path, places: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
+    let from_there = |place: &Path| {
+        let place = real_folder(place);
+        let holds = folder.starts_with(&place).then(PathBuf::new);
+        holds.or_else(|| place.strip_prefix(folder).ok().map(Path::to_owned))
+    };
+    places.filter_map(from_there).collect()
 }
 
 fn nanoseconds() -> u128 {

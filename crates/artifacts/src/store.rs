@@ -78,7 +78,8 @@ impl Store {
             Kind::S3(Arc::new(S3::open(uri, config)?))
         } else {
             let beside = config.folder.as_deref().and_then(|uri| folder_of(uri).ok());
-            Kind::Local(Arc::new(Local::open(folder_of(uri)?, beside.filter(|folder| folder.is_absolute()))?))
+            let beside = beside.filter(|folder| folder.is_absolute());
+            Kind::Local(Arc::new(Local::open(folder_of(uri)?, beside, &config.private)?))
         };
         Ok(Self { kind })
     }
@@ -260,7 +261,7 @@ pub(crate) fn tree_digest<'a>(
 ///
 /// # Errors
 /// [`Error::UnsupportedScheme`] and [`Error::MalformedUri`].
-pub fn folder_of(uri: &str) -> Result<PathBuf, Error> {
+fn folder_of(uri: &str) -> Result<PathBuf, Error> {
     let malformed = || Error::MalformedUri { uri: uri.to_owned() };
     if let Some(rest) = uri.strip_prefix("file:") {
         if rest.starts_with("//") {

@@ -128,7 +128,7 @@ impl StoreUris {
     /// Flags over project file over defaults below `dir`.
     ///
     /// # Errors
-    /// When a URI's scheme is not one that this version has, or clients would keep artifacts in a folder that holds more.
+    /// When a URI's scheme is not one that this version has.
     pub(crate) fn resolve(dir: &Path, flags: StoreFlags, project: &ProjectFile) -> Result<Self> {
         let flags = mlflow_names::taken_stores(flags)?;
         let (state, stores) = (dir.join(".crosstie"), &project.stores);
@@ -139,7 +139,7 @@ impl StoreUris {
         };
         let default_artifact_root = flags.default_artifact_root.unwrap_or_else(|| OWN_ROOT.to_owned());
         let folder = Some(default_artifact_root.clone());
-        let uris = Self {
+        let mut uris = Self {
             database: pick(flags.database, &stores.database, "sqlite", "crosstie.db"),
             artifacts: pick(flags.artifacts, &stores.artifacts, "file", "artifacts"),
             artifact_access: artifacts::Config { folder, ..s3::settings(s3::environment()) },
@@ -149,7 +149,7 @@ impl StoreUris {
         check_scheme("--database", &uris.database, &["sqlite:", "postgres:", "postgresql:", "postgresql+"], "")?;
         check_scheme("--artifacts", &uris.artifacts, &["file:", "s3:", "/", "."], " or s3:")?;
         check_scheme("--online-store", &uris.online_store, &["redb:"], "; redis: comes later")?;
-        beside::check(&uris, &state)?;
+        uris.artifact_access.private = beside::private(&uris, &state);
         Ok(uris)
     }
 }

@@ -111,3 +111,37 @@ async fn a_folder_that_cannot_be_swept_keeps_no_store_from_opening() {
     let config = Config { folder: Some(beside), ..Config::default() };
     Store::open_with(folder.path().join("store").to_str().unwrap(), &config).unwrap();
 }
+
+#[tokio::test]
+async fn what_is_no_artifact_is_not_there_in_the_folder_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for file in ["state/token", "runs.db", "runs.db-wal", "state-of-runs/a.txt", "0/r1/a.txt", "mine/other.db"] {
+        std::fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+        std::fs::write(at(file), file).unwrap();
+    }
+    let config = Config {
+        folder: Some(format!("file://{}", folder.path().display())),
+        private: vec![at("state"), at("runs.db"), at("runs.db-wal"), at("mine/other.db"), at("not/there")],
+        ..Config::default()
+    };
+    let store = Store::open_with(at("store").to_str().unwrap(), &config).unwrap();
+    let beside = store.beside().unwrap();
+    let shown = |entries: Vec<Entry>| -> Vec<String> {
+        entries.iter().map(|entry| entry.path.below(&beside).unwrap().to_owned()).collect()
+    };
+    assert_eq!(shown(store.list(&beside).await.unwrap()), ["0", "mine", "state-of-runs"]);
+    assert_eq!(shown(store.walk(&beside).await.unwrap()), ["0/r1/a.txt", "state-of-runs/a.txt"]);
+    for hidden in ["state/token", "runs.db", "runs.db-wal", "mine/other.db", "store/x"] {
+        let path = beside.join(hidden).unwrap();
+        assert!(matches!(store.get(&path).await, Err(Error::NotFound { .. })), "{hidden}");
+        assert!(matches!(store.put_bytes(&path, "x").await, Err(Error::InvalidPath { .. })), "{hidden}");
+        assert!(!store.delete(&path).await.unwrap_or(false), "{hidden}");
+    }
+    for held in ["state", "mine", "runs.db"] {
+        let deleted = store.delete_prefix(&beside.join(held).unwrap()).await;
+        assert!(matches!(deleted, Err(Error::InvalidPath { .. })), "{held}: {deleted:?}");
+    }
+    assert!(at("state/token").exists() && at("mine/other.db").exists() && at("runs.db").exists());
+    assert_eq!(store.get_bytes(&beside.join("0/r1/a.txt").unwrap()).await.unwrap(), "0/r1/a.txt");
+}
