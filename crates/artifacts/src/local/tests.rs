@@ -127,7 +127,7 @@ async fn what_is_no_artifact_is_not_there_in_the_folder_beside() {
     };
     let store = Store::open_with(at("store").to_str().unwrap(), &config).unwrap();
     let beside = store.beside().unwrap();
-    let shown = |entries: Vec<Entry>| -> Vec<String> {
+    let shown = |entries: Vec<crate::Entry>| -> Vec<String> {
         entries.iter().map(|entry| entry.path.below(&beside).unwrap().to_owned()).collect()
     };
     assert_eq!(shown(store.list(&beside).await.unwrap()), ["0", "mine", "state-of-runs"]);
