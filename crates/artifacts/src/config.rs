@@ -15,7 +15,8 @@ pub struct Config {
     /// too, and is listed, read and released. Any other URI, and a store that is no folder, leave it alone; one in the
     /// store's own folder is a part of it.
     pub folder: Option<String>,
-    /// Files and folders that are no artifacts, should they lie in that folder: to callers they are not there.
+    /// Files and folders that are no artifacts, should they lie in the store's folder or in that one: to callers they are
+    /// not there.
     pub private: Vec<PathBuf>,
 }
 

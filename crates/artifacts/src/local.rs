@@ -33,8 +33,9 @@ pub(crate) struct Local {
     root: PathBuf,
     /// Another folder, whose files lie below [`BESIDE`]. It is made when something is put there.
     beside: Option<PathBuf>,
-    /// What in that folder is no artifact, as paths from there.
+    /// What in the root, and in the folder beside, is no artifact, as paths from there.
     private: Vec<PathBuf>,
+    private_beside: Vec<PathBuf>,
     /// A folder in the root by the name that was said for it, and where it is: as beside, but it needs no place of its own.
     within: Option<(PathBuf, PathBuf)>,
     /// What names of uploads begin with: another process's begin otherwise, on another machine, too.
@@ -62,9 +63,11 @@ impl Local {
             // It is the clients' own: what this server may not do there it does not need in order to start.
             tracing::warn!(folder = %folder.display(), %error, "uploads that were broken off cannot be looked for");
         }
-        let private = private.iter().map(PathBuf::as_path).chain([root.as_path()]);
-        let private = beside.as_deref().map_or_else(Vec::new, |folder| below(&real_folder(folder), private));
-        Ok(Self { root, beside, private, within, begun: nanoseconds(), uploads: AtomicU64::new(0) })
+        let private = || private.iter().map(PathBuf::as_path);
+        let private_beside =
+            beside.as_deref().map(|folder| below(&real_folder(folder), private().chain([root.as_path()])));
+        let (private, private_beside) = (below(&root, private()), private_beside.unwrap_or_default());
+        Ok(Self { root, beside, private, private_beside, within, begun: nanoseconds(), uploads: AtomicU64::new(0) })
     }
 
     pub(crate) fn beside(&self) -> Option<ArtifactPath> {
@@ -90,14 +93,14 @@ impl Local {
         }
     }
 
-    fn is_beside(&self, folder: &Path) -> bool {
-        self.beside.as_deref() == Some(folder)
+    fn private_in(&self, folder: &Path) -> &[PathBuf] {
+        if self.beside.as_deref() == Some(folder) { &self.private_beside } else { &self.private }
     }
 
     /// Whether `path` holds what is no artifact.
     fn holds_private(&self, path: &ArtifactPath) -> bool {
         let (folder, below) = self.place(path);
-        self.is_beside(folder) && self.private.iter().any(|private| private.starts_with(below))
+        self.private_in(folder).iter().any(|private| private.starts_with(below))
     }
 
     /// Whether `path` is that of the store's own folder, or of the one beside it.
@@ -135,7 +138,7 @@ impl Local {
     /// Whether nothing is there for callers: a link lies on the way to `path` or there, or what is there is no artifact.
     fn is_hidden(&self, path: &ArtifactPath) -> bool {
         let (folder, below) = self.place(path);
-        if self.is_beside(folder) && self.private.iter().any(|private| Path::new(below).starts_with(private)) {
+        if self.private_in(folder).iter().any(|private| Path::new(below).starts_with(private)) {
             return true;
         }
         let mut place = folder.to_owned();
@@ -323,14 +326,17 @@ fn real_folder(folder: &Path) -> PathBuf {
     }
 }
 
-/// Those of `places` that lie in `folder`, or are it or hold it, as paths from there.
+/// Those of `places` that lie in `folder`, as paths from there: where each is, and every link in it on the way there, since
+/// who replaces a link replaces what it leads to.
 fn below<'a>(folder: &Path, places: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
-    let from_there = |place: &Path| {
-        let place = real_folder(place);
-        let holds = folder.starts_with(&place).then(PathBuf::new);
-        holds.or_else(|| place.strip_prefix(folder).ok().map(Path::to_owned))
-    };
-    places.filter_map(from_there).collect()
+    let mut found = Vec::new();
+    for place in places {
+        let links = place.ancestors().filter(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()));
+        let named = links.filter_map(|link| Some(real_folder(link.parent()?).join(link.file_name()?)));
+        let inside = |place: PathBuf| place.strip_prefix(folder).ok().map(Path::to_owned);
+        found.extend(named.chain([real_folder(place)]).filter_map(inside).filter(|path| !path.as_os_str().is_empty()));
+    }
+    found
 }
 
 fn nanoseconds() -> u128 {

@@ -120,7 +120,8 @@ fn is_safe(path: &str) -> bool {
     path.is_empty()
         || path.split('/').enumerate().all(|(index, segment)| {
             let drive = segment.len() == 2 && segment.ends_with(':');
-            let reserved = index == 0 && (drive || segment == PARTIAL);
+            let is_first = index == 0 || (index == 1 && path.starts_with(BESIDE));
+            let reserved = (index == 0 && drive) || (is_first && segment == PARTIAL);
             let forbidden = segment.contains(|c: char| c == '\\' || c.is_control());
             !matches!(segment, "" | "." | "..") && !reserved && !forbidden
         })

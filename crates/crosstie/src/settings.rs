@@ -149,7 +149,7 @@ impl StoreUris {
         check_scheme("--database", &uris.database, &["sqlite:", "postgres:", "postgresql:", "postgresql+"], "")?;
         check_scheme("--artifacts", &uris.artifacts, &["file:", "s3:", "/", "."], " or s3:")?;
         check_scheme("--online-store", &uris.online_store, &["redb:"], "; redis: comes later")?;
-        uris.artifact_access.private = beside::private(&uris, &state);
+        uris.artifact_access.private = beside::private(&uris, dir, &state);
         Ok(uris)
     }
 }

@@ -35,7 +35,7 @@ impl Service {
     /// # Errors
     /// Where files are kept that were brought from a registry elsewhere; the artifact store's and the database's.
     pub async fn store_artifact(&self, path: &ArtifactPath, content: Content) -> Result<Stored> {
-        brought::refuse_upload(path)?;
+        brought::refuse_change(path)?;
         self.put_artifact(path, content).await
     }
 
@@ -74,8 +74,14 @@ impl Service {
     /// Deletes the file at `path`, or the folder with all below it, and the records of it; `false` if there was none.
     ///
     /// # Errors
-    /// The artifact store's and the database's.
+    /// Where files are kept that were brought from a registry elsewhere; the artifact store's and the database's.
     pub async fn delete_artifacts(&self, path: &ArtifactPath) -> Result<bool> {
+        brought::refuse_change(path)?;
+        self.remove_artifacts(path).await
+    }
+
+    /// [`Service::delete_artifacts`] of what this server may delete itself, wherever that is.
+    pub(crate) async fn remove_artifacts(&self, path: &ArtifactPath) -> Result<bool> {
         let prefix = path.clone();
         self.database.write(async move |tx| repo::artifact_records::forget(tx, &prefix).await).await?;
         Ok(self.artifacts.delete_prefix(path).await?)
@@ -86,7 +92,7 @@ impl Service {
     /// # Errors
     /// Where files are kept that were brought from a registry elsewhere; the database's.
     pub async fn forget_artifact(&self, path: &ArtifactPath) -> Result<()> {
-        brought::refuse_upload(path)?;
+        brought::refuse_change(path)?;
         self.forget_record(path).await
     }
 

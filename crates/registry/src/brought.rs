@@ -64,7 +64,7 @@ impl Service {
         if self.is_brought(&found.version, &place).await? {
             self.check_unchanged(&place, &files, origin.address(), version).await?;
         } else {
-            self.delete_artifacts(&place).await?;
+            self.remove_artifacts(&place).await?;
             self.copy(origin, OriginFolder::Version(&found), files, &place).await?;
         }
         self.bring_run(origin, &mut found, &[EVALUATION, EVIDENCE]).await?;
@@ -193,13 +193,13 @@ pub(crate) fn is_below(path: &ArtifactPath) -> bool {
     path.as_str().split('/').next() == Some(FOLDER)
 }
 
-/// Refuses a caller's upload to where files are kept that were brought: they would pass for those of the run elsewhere.
-pub(crate) fn refuse_upload(path: &ArtifactPath) -> Result<()> {
+/// Refuses what a caller would change where files are kept that were brought: they pass for those of the run elsewhere.
+pub(crate) fn refuse_change(path: &ArtifactPath) -> Result<()> {
     if !is_below(path) {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "`{path}` cannot be written: `{FOLDER}/` holds what was brought from a registry elsewhere, as it was there. Choose \
+        "`{path}` cannot be changed: `{FOLDER}/` holds what was brought from a registry elsewhere, as it was there. Choose \
          another folder"
     )))
 }

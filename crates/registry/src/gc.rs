@@ -150,7 +150,7 @@ impl Service {
         for place in work {
             let path = ArtifactPath::parse(&place)?;
             let (files, bytes) = self.measure(std::slice::from_ref(&place)).await?;
-            self.delete_artifacts(&path).await?;
+            self.remove_artifacts(&path).await?;
             collected.files += files;
             collected.bytes += bytes;
             self.database.write(async move |tx| repo::gc::done(tx, &place).await).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 /// A call that takes longer than this has failed, whatever comes after it.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a client treats the two packets that some servers answer in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

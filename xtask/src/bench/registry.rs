@@ -90,7 +90,7 @@ pub(super) fn run(
         output::heading("writes, on fresh stores (SQLite)");
         bench.fresh("sqlite", None)?;
     }
-    if bench.size.wants(Measure::Reads) || bench.size.wants(Measure::Growth) {
+    if bench.size.wants(Measure::Reads) {
         output::heading("reads, on a prepared store (SQLite)");
         bench.prepared()?;
     }

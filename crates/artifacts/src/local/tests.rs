@@ -145,3 +145,29 @@ async fn what_is_no_artifact_is_not_there_in_the_folder_beside() {
     assert!(at("state/token").exists() && at("mine/other.db").exists() && at("runs.db").exists());
     assert_eq!(store.get_bytes(&beside.join("0/r1/a.txt").unwrap()).await.unwrap(), "0/r1/a.txt");
 }
+
+#[tokio::test]
+async fn what_is_no_artifact_is_not_there_in_the_store_s_own_folder_and_links_to_it_stay() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(disk.path().join("state")).unwrap();
+    std::fs::write(disk.path().join("state/token"), "secret").unwrap();
+    std::fs::write(disk.path().join("runs.db"), "rows").unwrap();
+    std::os::unix::fs::symlink(disk.path().join("state"), at("state")).unwrap();
+    std::os::unix::fs::symlink(disk.path().join("runs.db"), at("runs.db")).unwrap();
+    std::fs::write(at("plain.db"), "rows").unwrap();
+    let private = vec![at("state/inner"), at("state"), at("runs.db"), at("plain.db"), folder.path().to_owned()];
+    for beside in [None, Some(folder.path().display().to_string())] {
+        let config = Config { folder: beside, private: private.clone(), ..Config::default() };
+        let store = Store::open_with(folder.path().to_str().unwrap(), &config).unwrap();
+        assert!(store.list(&ArtifactPath::root()).await.unwrap().is_empty());
+        for name in ["state", "state/token", "runs.db", "plain.db"] {
+            assert!(matches!(store.get(&path(name)).await, Err(Error::NotFound { .. })), "{name}");
+            assert!(matches!(store.put_bytes(&path(name), "x").await, Err(Error::InvalidPath { .. })), "{name}");
+            assert!(!store.delete_prefix(&path(name)).await.unwrap_or(false), "{name}");
+        }
+        assert!(at("state").is_symlink() && at("runs.db").is_symlink() && at("plain.db").exists());
+        store.put_bytes(&path("0/r1/a.txt"), "a").await.unwrap();
+        assert!(store.delete_prefix(&path("0")).await.unwrap(), "the folder itself is no secret");
+    }
+}

@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use super::StoreUris;
+use crate::project::PROJECT_FILE;
 
 /// What SQLite writes beside a database, by the end of its name.
 const JOURNALS: [&str; 3] = ["-journal", "-shm", "-wal"];
 
-/// What is no artifact, wherever it is: the state, with the first token; the database; the online store.
-pub(super) fn private(uris: &StoreUris, state: &Path) -> Vec<PathBuf> {
-    let mut private = vec![state.to_owned()];
+/// What is no artifact, wherever it is: the project's settings and history; the state, with the first token; the database; the
+/// online store.
+pub(super) fn private(uris: &StoreUris, project: &Path, state: &Path) -> Vec<PathBuf> {
+    let mut private = vec![project.join(PROJECT_FILE), project.join(".git"), state.to_owned()];
     if let Some(file) = database::file_of(&uris.database) {
         let beside = |ending: &&str| {
             let mut name = file.clone().into_os_string();
@@ -37,10 +39,20 @@ mod tests {
             default_artifact_root: "file:///srv".to_owned(),
             online_store: "redb:/srv/online.redb".to_owned(),
         };
-        let names = ["state", "runs.db-journal", "runs.db-shm", "runs.db-wal", "runs.db", "online.redb"];
+        let names = [
+            "crosstie.yaml",
+            ".git",
+            "state",
+            "runs.db-journal",
+            "runs.db-shm",
+            "runs.db-wal",
+            "runs.db",
+            "online.redb",
+        ];
         let expected = names.map(|name| Path::new("/srv").join(name));
-        assert_eq!(private(&uris, Path::new("/srv/state")), expected);
+        assert_eq!(private(&uris, Path::new("/srv"), Path::new("/srv/state")), expected);
         let elsewhere = StoreUris { database: "postgres://h/d".to_owned(), ..uris };
-        assert_eq!(private(&elsewhere, Path::new("/srv/state")), [expected[0].clone(), expected[5].clone()]);
+        let found = private(&elsewhere, Path::new("/srv"), Path::new("/srv/state"));
+        assert_eq!(found, [0, 1, 2, 7].map(|place| expected[place].clone()));
     }
 }

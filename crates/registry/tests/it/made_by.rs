@@ -138,8 +138,9 @@ database::testing::on_both! {
         let good = fixture.run_in("good").await;
         let path = ArtifactPath::parse("brought/evil/model").unwrap();
         let refused = fixture.registry.store_artifact(&path, text("evil")).await.unwrap_err();
-        assert!(matches!(&refused, Error::Invalid(why) if why.contains("`brought/evil/model` cannot be written")), "{refused}");
+        assert!(matches!(&refused, Error::Invalid(why) if why.contains("`brought/evil/model` cannot be changed")), "{refused}");
         fixture.registry.forget_artifact(&path).await.unwrap_err();
+        fixture.registry.delete_artifacts(&path).await.unwrap_err();
         fixture.artifacts.put_bytes(&path, "evil").await.unwrap();
 
         assert_eq!(fixture.judged("x", "mlflow-artifacts:/brought/evil/model", Some(&good)).await, None);
