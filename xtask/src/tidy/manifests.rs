@@ -6,6 +6,9 @@ use toml::{Table, Value};
 use super::Violation;
 use crate::workspace::{Package, Workspace};
 
+/// The crate that may have a build script: it tells the linker something that cargo has no setting for, and generates nothing.
+const LINKED: &str = "crosstie";
+
 pub(super) fn check_crates(workspace: &Workspace) -> anyhow::Result<Vec<Violation>> {
     let mut violations = Vec::new();
     for package in workspace.packages() {
@@ -56,9 +59,6 @@ fn check_crate(package: &Package, text: &str) -> anyhow::Result<Vec<Violation>> 
 fn is_build_script(target: &crate::workspace::Target) -> bool {
     target.kind.iter().any(|kind| kind == "custom-build")
 }
-
-/// The crate that may have a build script: it tells the linker something that cargo has no setting for, and generates nothing.
-const LINKED: &str = "crosstie";
 
 /// Judges the root manifest.
 pub(super) fn check_workspace(text: &str) -> anyhow::Result<Vec<Violation>> {

@@ -317,7 +317,7 @@ fn camel_case(name: &str) -> String {
 }
 
 /// The proto name of a field with this JSON name.
-fn snake_case(name: &str) -> String {
+pub(super) fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         if c.is_ascii_uppercase() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{document::Value, plan::snake_case, types::ENUMS};
+use super::{super::fields::snake_case, document::Value, types::ENUMS};
 
 /// What an argument may be.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value as Json;
 
 use super::{
+    super::fields::snake_case,
     document::{Directive, Document, Field, Operation, Selection, Value},
     input::{self, Takes},
     roots::{self, Argument, Root},
@@ -270,16 +271,4 @@ impl<'a> Planner<'a> {
     fn unknown_field(&mut self, field: &str, type_name: &str) {
         self.errors.push(format!("Cannot query field '{field}' on type '{type_name}'."));
     }
-}
-
-/// `camelCase` as `snake_case`.
-pub(super) fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }
