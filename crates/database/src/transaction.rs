@@ -16,6 +16,8 @@ const ROWS_PER_INSERT: usize = 100;
 pub struct Transaction {
     connection: Connection,
     failure: Option<Error>,
+    /// Whether a statement may have changed something. Told on SQLite only.
+    wrote: bool,
 }
 
 /// Where the transaction's statements go.
@@ -27,7 +29,7 @@ pub(crate) enum Connection {
 
 impl Transaction {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, failure: None }
+        Self { connection, failure: None, wrote: false }
     }
 
     pub(crate) fn into_connection(self) -> Connection {
@@ -39,9 +41,19 @@ impl Transaction {
         self.failure.as_ref()
     }
 
-    /// Forgets the failure, once it has been rolled back.
+    /// Forgets what was before, once it has been rolled back or is another's.
     pub(crate) fn clear(&mut self) {
         self.failure = None;
+        self.wrote = false;
+    }
+
+    /// Whether nothing can have changed since [`Transaction::clear`], so that there is nothing to roll back. SQLite ends a
+    /// transaction by itself upon some failures: that changes everything.
+    pub(crate) fn is_clean(&self) -> bool {
+        match &self.connection {
+            Connection::Sqlite(connection) => !self.wrote && !connection.is_autocommit(),
+            Connection::Postgres(_) => false,
+        }
     }
 
     /// Which database this is. For the few statements that the two do not share.
@@ -60,7 +72,7 @@ impl Transaction {
     pub async fn execute(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<u64> {
         self.check(sql, &parameters)?;
         let outcome = match &mut self.connection {
-            Connection::Sqlite(connection) => sqlite::execute(connection, sql, &parameters),
+            Connection::Sqlite(connection) => sqlite::execute(connection, sql, &parameters, &mut self.wrote),
             Connection::Postgres(connection) => {
                 let done = postgres::query(sql, parameters).execute(&mut **connection);
                 let done = async { done.await.map_err(|source| Error::of_statement(sql, source)) };
@@ -88,7 +100,7 @@ impl Transaction {
                 return Err(Error::Doomed);
             }
             let sql = format!("{head} {} {tail}", places(width, 1));
-            let outcome = sqlite::execute_each(connection, &sql, width, rows);
+            let outcome = sqlite::execute_each(connection, &sql, width, rows, &mut self.wrote);
             return outcome.map_err(|error| self.doom(error));
         }
         while rows.peek().is_some() {
@@ -147,7 +159,7 @@ impl Transaction {
             })
         };
         let outcome = match &mut self.connection {
-            Connection::Sqlite(connection) => sqlite::each(connection, sql, &parameters, show),
+            Connection::Sqlite(connection) => sqlite::each(connection, sql, &parameters, &mut self.wrote, show),
             Connection::Postgres(connection) => {
                 let stream = postgres::query(sql, parameters).fetch(&mut **connection);
                 postgres::statement(sql, each(sql, stream, &mut show)).await
@@ -210,7 +222,7 @@ impl Transaction {
     /// Runs many statements without parameters.
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<()> {
         let outcome = match &mut self.connection {
-            Connection::Sqlite(connection) => sqlite::batch(connection, sql),
+            Connection::Sqlite(connection) => sqlite::batch(connection, sql, &mut self.wrote),
             Connection::Postgres(connection) => {
                 let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **connection).await;
                 done.map(drop).map_err(|source| Error::of_statement(sql, source))

@@ -1,13 +1,15 @@
-//! Statements on SQLite: parameters in by their number, rows out as what SQLite stored.
+//! Statements on SQLite: parameters in by their number, rows out as what SQLite stored. Each tells `wrote` before it is run
+//! that it may change something.
 
 use rusqlite::{CachedStatement, Connection, types::ValueRef};
 
 use crate::{Cell, Error, Parameter, Result, Row, row::Columns, transaction::check_count};
 
 /// Runs a statement to its end and answers how many rows it changed.
-pub(crate) fn execute(connection: &Connection, sql: &str, parameters: &[Parameter]) -> Result<u64> {
+pub(crate) fn execute(connection: &Connection, sql: &str, parameters: &[Parameter], wrote: &mut bool) -> Result<u64> {
     let failed = |source: rusqlite::Error| Error::of_statement(sql, source);
     let mut statement = prepare(connection, sql, parameters).map_err(failed)?;
+    *wrote |= !statement.readonly();
     let mut rows = statement.raw_query();
     // Some statements answer rows that nobody asked for.
     while rows.next().map_err(failed)?.is_some() {}
@@ -21,9 +23,11 @@ pub(crate) fn execute_each<R: AsRef<[Parameter]>>(
     sql: &str,
     width: usize,
     rows: impl IntoIterator<Item = R>,
+    wrote: &mut bool,
 ) -> Result<()> {
     let failed = |source: rusqlite::Error| Error::of_statement(sql, source);
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    *wrote |= !statement.readonly();
     for row in rows {
         let row = row.as_ref();
         check_count(sql, width, row)?;
@@ -40,10 +44,12 @@ pub(crate) fn each<E: From<Error>>(
     connection: &Connection,
     sql: &str,
     parameters: &[Parameter],
+    wrote: &mut bool,
     mut visit: impl FnMut(&mut Row) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |source: rusqlite::Error| Error::of_statement(sql, source);
     let mut statement = prepare(connection, sql, parameters).map_err(failed)?;
+    *wrote |= !statement.readonly();
     let columns: Columns = statement.column_names().into_iter().map(str::to_owned).collect();
     let width = columns.len();
     let mut shown = Row::new(columns, Vec::with_capacity(width));
@@ -63,7 +69,8 @@ pub(crate) fn each<E: From<Error>>(
 }
 
 /// Runs many statements without parameters.
-pub(crate) fn batch(connection: &Connection, sql: &str) -> Result<()> {
+pub(crate) fn batch(connection: &Connection, sql: &str, wrote: &mut bool) -> Result<()> {
+    *wrote = true;
     connection.execute_batch(sql).map_err(|source| Error::of_statement(sql, source))
 }
 

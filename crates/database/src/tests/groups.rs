@@ -1,6 +1,12 @@
 //! SQLite's group commit, looked at from inside: what is acknowledged is there, and only that.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use runtime::Tasks;
+use tokio::sync::Notify;
 
 use super::{counter, insert, with_counter};
 use crate::{Database, Error, Result, params};
@@ -8,6 +14,76 @@ use crate::{Database, Error, Result, params};
 async fn open(folder: &tempfile::TempDir) -> Database {
     let uri = format!("sqlite:{}", folder.path().join("group.db").display());
     Database::connect(&uri, &Tasks::new()).await.unwrap()
+}
+
+/// Adds one to a name's value, then fails if told to. Counts how often it was run.
+async fn step(db: &Database, name: &'static str, writes: bool, fails: bool, runs: &Arc<AtomicU32>) -> Result<()> {
+    let runs = Arc::clone(runs);
+    db.write(async move |tx| {
+        runs.fetch_add(1, Ordering::SeqCst);
+        if writes {
+            let sql = "INSERT INTO counter (name, value) VALUES ($1, 1)
+                ON CONFLICT (name) DO UPDATE SET value = counter.value + 1";
+            tx.execute(sql, params![name]).await?;
+        } else {
+            tx.rows("SELECT value FROM counter", params![]).await?;
+        }
+        if fails { Err(Error::Closed) } else { Ok(()) }
+    })
+    .await
+}
+
+/// Runs steps in one group: the first closure keeps it open until all wait. Answers which were acknowledged, and how often each
+/// was run.
+async fn group(db: &Database, steps: &[(&'static str, bool, bool)]) -> Vec<(bool, u32)> {
+    let all_wait = Arc::new(Notify::new());
+    let gate = Arc::clone(&all_wait);
+    let first = db.write(async move |_| {
+        gate.notified().await;
+        gate.notify_one();
+        Ok::<_, Error>(())
+    });
+    let runs: Vec<_> = steps.iter().map(|_| Arc::new(AtomicU32::new(0))).collect();
+    let all = steps.iter().zip(&runs).map(|((name, writes, fails), runs)| step(db, name, *writes, *fails, runs));
+    // Polled in this order, so each has taken its place in the queue when the gate opens.
+    let (first, outcomes, ()) =
+        tokio::join!(biased; first, futures::future::join_all(all), async { all_wait.notify_one() });
+    first.unwrap();
+    let runs = runs.iter().map(|runs| runs.load(Ordering::SeqCst));
+    outcomes.iter().map(Result::is_ok).zip(runs).collect()
+}
+
+#[tokio::test]
+async fn who_fails_after_writing_costs_those_before_another_run_and_nobody_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&folder).await;
+    with_counter(&db).await;
+    let steps = [
+        ("b", true, false),
+        ("reads", false, true),
+        ("b", true, false),
+        ("failing", true, true),
+        ("b", true, false),
+        ("failing", true, true),
+        ("reads", false, true),
+        ("b", true, false),
+    ];
+    let outcomes = group(&db, &steps).await;
+    let (once, twice) = (1, 2);
+    let before = [(true, twice), (false, twice), (true, twice)];
+    let from_there_on = [(false, once), (true, once), (false, once), (false, once), (true, once)];
+    assert_eq!(outcomes, [&before[..], &from_there_on[..]].concat());
+    assert_eq!((counter(&db, "b").await, counter(&db, "failing").await), (Some(4), None));
+}
+
+#[tokio::test]
+async fn who_fails_before_writing_costs_nobody_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&folder).await;
+    with_counter(&db).await;
+    let steps = [("b", true, false), ("reads", false, true), ("b", true, false)];
+    assert_eq!(group(&db, &steps).await, [(true, 1), (false, 1), (true, 1)]);
+    assert_eq!(counter(&db, "b").await, Some(2));
 }
 
 #[tokio::test]
