@@ -261,11 +261,16 @@ impl Local {
         deleted(path, fs::remove_file(target))
     }
 
-    pub(crate) fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
-        let target = self.resolve(path);
+    pub(crate) fn check_delete(&self, path: &ArtifactPath) -> Result<(), Error> {
         if self.is_folder_itself(path) || self.holds_private(path) {
             return Err(Error::InvalidPath { path: path.to_string() });
         }
+        Ok(())
+    }
+
+    pub(crate) fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
+        self.check_delete(path)?;
+        let target = self.resolve(path);
         if self.is_hidden(path) {
             return Ok(false);
         }

@@ -130,8 +130,12 @@ impl S3 {
         Ok(true)
     }
 
+    pub(crate) fn check_delete(&self, path: &ArtifactPath) -> Result<(), Error> {
+        self.file_key(path).map(drop)
+    }
+
     pub(crate) async fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
-        self.file_key(path)?;
+        self.check_delete(path)?;
         let mut keys = Vec::new();
         for entry in self.walk(path).await? {
             keys.push(Ok(self.key(&entry.path)?));

@@ -205,10 +205,22 @@ impl Store {
         }
     }
 
+    /// Whether [`Store::delete_prefix`] takes `path`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`] for the root, and for what is private or holds it.
+    pub async fn check_delete(&self, path: &ArtifactPath) -> Result<(), Error> {
+        let path = path.clone();
+        match &self.kind {
+            Kind::Local(local) => in_background(local, move |local| local.check_delete(&path)).await,
+            Kind::S3(s3) => s3.check_delete(&path),
+        }
+    }
+
     /// Deletes the file at `path`, or the folder with all below it; `false` if there was neither.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`] for the root, else [`Error::Io`] or [`Error::S3`].
+    /// As [`Store::check_delete`], else [`Error::Io`] or [`Error::S3`].
     pub async fn delete_prefix(&self, path: &ArtifactPath) -> Result<bool, Error> {
         let path = path.clone();
         match &self.kind {

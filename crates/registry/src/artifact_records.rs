@@ -82,6 +82,8 @@ impl Service {
 
     /// [`Service::delete_artifacts`] of what this server may delete itself, wherever that is.
     pub(crate) async fn remove_artifacts(&self, path: &ArtifactPath) -> Result<bool> {
+        // What is refused keeps its records.
+        self.artifacts.check_delete(path).await?;
         let prefix = path.clone();
         self.database.write(async move |tx| repo::artifact_records::forget(tx, &prefix).await).await?;
         Ok(self.artifacts.delete_prefix(path).await?)

@@ -4,6 +4,8 @@
 //! where it came from, and goes on when the other registry is away. Files first, rows last and in one transaction: a
 //! version is here whole or not at all. A version's files do not change; if they did elsewhere, that is refused.
 
+use std::collections::BTreeSet;
+
 use artifacts::ArtifactPath;
 use database::Transaction;
 use types::{Digest, ErrorKind, ModelVersion, Principal, Role};
@@ -46,7 +48,7 @@ impl Service {
     /// registered here.
     pub async fn bring(&self, version: &ModelVersion) -> Result<()> {
         let Some(elsewhere) = &self.elsewhere else { return Ok(()) };
-        // Each by one at a time: another would take away what this one has copied, while that is read.
+        // Each by one at a time here: the others find it brought.
         let bringing = elsewhere.bringing(version);
         let _bringing = bringing.lock().await;
         let origin = &*elsewhere.origin;
@@ -64,8 +66,9 @@ impl Service {
         if self.is_brought(&found.version, &place).await? {
             self.check_unchanged(&place, &files, origin.address(), version).await?;
         } else {
-            self.remove_artifacts(&place).await?;
+            let listed = files.iter().map(|file| place.join(&file.path)).collect::<Result<BTreeSet<_>, _>>()?;
             self.copy(origin, OriginFolder::Version(&found), files, &place).await?;
+            self.remove_others(&place, &listed).await?;
         }
         self.bring_run(origin, &mut found, &[EVALUATION, EVIDENCE]).await?;
         found.version.storage_location = Some(own_uri(&place));
@@ -154,6 +157,17 @@ impl Service {
                     origin.address()
                 );
                 return Err(OriginError::new(ErrorKind::Unavailable, message).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what an attempt that was broken off has left. Only now: another server may have brought the same version
+    /// meanwhile, and reads its files here.
+    async fn remove_others(&self, place: &ArtifactPath, listed: &BTreeSet<ArtifactPath>) -> Result<()> {
+        for entry in self.artifacts.walk(place).await? {
+            if !listed.contains(&entry.path) {
+                self.remove_artifacts(&entry.path).await?;
             }
         }
         Ok(())

@@ -17,7 +17,9 @@ use types::{AuditEntry, Duration, ErrorKind, ModelVersion, Principal};
 use super::governance::pins;
 use crate::backup;
 
-/// What a collection is called in the audit trail.
+/// What a collection is called in the audit trail when it begins, so that one that is killed is there too.
+const COLLECTING: &str = "registry.collecting";
+/// And when it has ended.
 const COLLECT: &str = "registry.collect";
 /// The lease that whoever collects or backs up holds.
 const LEASE: &str = "maintenance";
@@ -141,7 +143,10 @@ impl Maintenance for Upkeep {
         let (this, by) = (self.clone(), by.clone());
         Self::to_its_end(async move {
             let mut collected = Collected::default();
-            let collecting = async { Ok(this.registry.collect_into(collection, &mut collected).await?) };
+            let collecting = async {
+                this.record(&by, COLLECTING, "registry".to_owned(), json!(collection)).await?;
+                Ok(this.registry.collect_into(collection, &mut collected).await?)
+            };
             let outcome = this.alone(collecting).await;
             match outcome {
                 Ok(()) => {

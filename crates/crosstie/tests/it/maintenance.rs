@@ -35,6 +35,14 @@ impl Server {
         (info["run_id"].as_str().unwrap().to_owned(), place)
     }
 
+    /// What the audit trail says was done to the registry.
+    async fn actions(&self) -> Vec<String> {
+        let url = format!("http://{}/crosstie/v1/audit?subject=registry", self.address("api"));
+        let trail: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let actions = trail["entries"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap());
+        actions.map(str::to_owned).collect()
+    }
+
     async fn register(&self, name: &str, run: &str) {
         let body = json!({ "name": name });
         self.mlflow(Method::POST, "registered-models/create", body).await.unwrap();
@@ -229,8 +237,11 @@ async fn a_kill_in_the_middle_of_a_collection_leaves_no_run_without_its_files() 
         let uri = found["info"]["artifact_uri"].as_str().unwrap().strip_prefix("mlflow-artifacts:/").unwrap();
         assert!(artifacts.join(uri).join("model/MLmodel").exists(), "a run without its files: {uri}");
     }
+    assert_eq!(server.actions().await, ["registry.collecting"], "the one that was killed is on record");
     let said = run(&path, &["gc"]);
     assert!(said.succeeded, "{said:?}");
+    let newest_first = ["registry.collect", "registry.collecting", "registry.collecting"];
+    assert_eq!(server.actions().await, newest_first);
     assert_eq!(server.search(&experiment).await.as_array().unwrap().len(), 1);
     assert!(places.iter().all(|place| !artifacts.join(place).exists()), "the second collection finished the first");
     let url = format!("http://{}/get-artifact?run_id={kept}&path=model/MLmodel", server.address("api"));

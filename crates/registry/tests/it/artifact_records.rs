@@ -47,6 +47,13 @@ database::testing::on_both! {
         assert_eq!(recorded(&fixture, "0").await.len(), 5);
     }
 
+    async fn what_may_not_be_deleted_keeps_its_records(db: Database) {
+        let fixture = registry(db).await;
+        fixture.registry.store_artifact(&path("a"), content(&["first"])).await.unwrap();
+        fixture.registry.delete_artifacts(&ArtifactPath::root()).await.unwrap_err();
+        assert_eq!(recorded(&fixture, "").await, [("a".to_owned(), 5, Some(Digest::of("first")))]);
+    }
+
     async fn an_upload_that_breaks_off_leaves_nothing_that_claims_its_content(db: Database) {
         let fixture = registry(db).await;
         fixture.registry.store_artifact(&path("a"), content(&["old"])).await.unwrap();

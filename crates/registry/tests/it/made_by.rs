@@ -11,7 +11,7 @@ use registry::{
     OriginRun, OriginVersion, Run, RunInfo, RunStatus, Service, Version,
 };
 use runtime::SystemClock;
-use types::{ModelName, ModelVersion};
+use types::{Digest, ErrorKind, ModelName, ModelVersion};
 
 use crate::fixture::{Fixture, editor, registry};
 
@@ -115,6 +115,40 @@ impl Origin for One {
     }
 }
 
+/// The same, whose connection breaks once another server has brought what is asked for.
+#[derive(Debug)]
+struct BrokenOff {
+    after: Service,
+}
+
+#[async_trait]
+impl Origin for BrokenOff {
+    fn address(&self) -> &str {
+        One.address()
+    }
+
+    async fn version(&self, version: &ModelVersion) -> Result<OriginVersion, OriginError> {
+        One.version(version).await
+    }
+
+    async fn files(&self, folder: OriginFolder<'_>) -> Result<Vec<OriginFile>, OriginError> {
+        One.files(folder).await
+    }
+
+    async fn open(&self, _: OriginFolder<'_>, _: &str) -> Result<Content, OriginError> {
+        self.after.bring(&id("theirs", 3)).await.unwrap();
+        Err(OriginError::new(ErrorKind::Unavailable, "the connection broke"))
+    }
+
+    async fn aliased(&self, model: &ModelName, alias: &str) -> Result<Option<u32>, OriginError> {
+        One.aliased(model, alias).await
+    }
+
+    async fn set_alias(&self, version: &ModelVersion, alias: &str) -> Result<(), OriginError> {
+        One.set_alias(version, alias).await
+    }
+}
+
 database::testing::on_both! {
     async fn a_logged_model_counts_only_where_its_files_are(db: Database) {
         let fixture = registry(db).await;
@@ -160,6 +194,22 @@ database::testing::on_both! {
         assert_eq!(fixture.judged("copy", "models:/theirs/3", None).await.as_deref(), Some(THERE));
         let part = format!("mlflow-artifacts:/{}/part", record.storage);
         assert_eq!(fixture.judged("part", &part, Some(&good)).await.as_deref(), Some(THERE));
+    }
+
+    async fn what_one_server_has_brought_stays_while_another_brings_it_too(db: Database) {
+        let fixture = registry(db.clone()).await;
+        let server = || Service::new(Config::default(), db.clone(), fixture.artifacts.clone(), Arc::new(SystemClock));
+        let first = server().with_origin(Arc::new(One));
+        let second = server().with_origin(Arc::new(BrokenOff { after: first.clone() }));
+        let place = format!("brought/models/theirs-{}/3-1", &Digest::of("theirs").hex()[..8]);
+        let at = |name: &str| ArtifactPath::parse(&place).unwrap().join(name).unwrap();
+        // What another attempt has left, of other files.
+        fixture.artifacts.put_bytes(&at("part/stray"), "stray").await.unwrap();
+        second.bring(&id("theirs", 3)).await.unwrap_err();
+        assert_eq!(first.resolve(&id("theirs", 3)).await.unwrap().storage, ArtifactPath::parse(&place).unwrap());
+        assert_eq!(fixture.artifacts.get_bytes(&at("part/model")).await.unwrap(), "model");
+        assert!(fixture.artifacts.get(&at("part/stray")).await.is_err());
+        first.bring(&id("theirs", 3)).await.unwrap();
     }
 
     async fn the_stores_own_address_says_whose_files_they_are(db: Database) {
