@@ -4,11 +4,10 @@
 //! where it came from, and goes on when the other registry is away. Files first, rows last and in one transaction: a
 //! version is here whole or not at all. A version's files do not change; if they did elsewhere, that is refused.
 
-use std::collections::BTreeSet;
-
 use artifacts::ArtifactPath;
 use database::Transaction;
 use types::{Digest, ErrorKind, ModelVersion, Principal, Role};
+use uuid::Uuid;
 
 use crate::{
     KeyValue, Origin, OriginError, OriginFolder, OriginVersion, RegisteredModel, RunInfo, Service, Version,
@@ -58,21 +57,32 @@ impl Service {
             let message = format!("{version} is {status} at {}, and not {READY}", origin.address());
             return Err(Error::InvalidState(message));
         }
-        let place = place_of(&found.version)?;
+        let folder = folder_of(&found.version)?;
         let files = origin.files(OriginFolder::Version(&found)).await?;
         if files.is_empty() {
             return Err(Error::InvalidState(format!("{version} has no files at {}", found.location)));
         }
-        if self.is_brought(&found.version, &place).await? {
-            self.check_unchanged(&place, &files, origin.address(), version).await?;
-        } else {
-            let listed = files.iter().map(|file| place.join(&file.path)).collect::<Result<BTreeSet<_>, _>>()?;
-            self.copy(origin, OriginFolder::Version(&found), files, &place).await?;
-            self.remove_others(&place, &listed).await?;
-        }
+        let others = self.artifacts.list(&folder).await?;
+        let place = match self.brought_to(&found.version, &folder).await? {
+            Some(place) => {
+                self.check_unchanged(&place, &files, origin.address(), version).await?;
+                place
+            }
+            None => {
+                let place = folder.join(&Uuid::new_v4().simple().to_string())?;
+                self.copy(origin, OriginFolder::Version(&found), files, &place).await?;
+                place
+            }
+        };
         self.bring_run(origin, &mut found, &[EVALUATION, EVIDENCE]).await?;
         found.version.storage_location = Some(own_uri(&place));
-        self.record(found, origin.address(), Some(place)).await
+        let kept = self.record(found, origin.address(), Some((folder, place.clone()))).await?;
+        // Another server may have been quicker, and attempts may have been broken off before this one.
+        let needed = |left: &ArtifactPath| kept.as_ref().is_none_or(|kept| kept == left || left.below(kept).is_some());
+        for left in others.into_iter().map(|entry| entry.path).chain([place]).filter(|left| !needed(left)) {
+            self.remove_artifacts(&left).await?;
+        }
+        Ok(())
     }
 
     /// Makes sure that what is known of a version is here, with what lineage reads of its run, though its files may not be.
@@ -87,7 +97,8 @@ impl Service {
         self.bring_run(origin, &mut found, &[EVIDENCE]).await?;
         // Nothing of this server's own, whatever it is called there.
         found.version.storage_location = Some(format!("mlflow+{}", origin.address()));
-        self.record(found, origin.address(), None).await
+        self.record(found, origin.address(), None).await?;
+        Ok(())
     }
 
     /// Brings these folders of the run's artifacts, which then lie here. Last, since the version's files may be told by
@@ -103,11 +114,11 @@ impl Service {
         Ok(())
     }
 
-    /// Whether the files of this very version are here, all of them.
-    async fn is_brought(&self, version: &Version, place: &ArtifactPath) -> Result<bool> {
+    /// Where the files of this very version are, if they are here, all of them.
+    async fn brought_to(&self, version: &Version, folder: &ArtifactPath) -> Result<Option<ArtifactPath>> {
         let (name, number) = (version.name.clone(), version.version);
         let known = self.database.read(async move |tx| repo::versions::by_number(tx, &name, number).await).await?;
-        Ok(known.is_some_and(|known| known.storage_location == Some(own_uri(place))))
+        Ok(known.and_then(|known| place_in(folder, &known)))
     }
 
     /// Compares by paths and sizes: nobody elsewhere tells digests.
@@ -162,41 +173,42 @@ impl Service {
         Ok(())
     }
 
-    /// Takes away what an attempt that was broken off has left. Only now: another server may have brought the same version
-    /// meanwhile, and reads its files here.
-    async fn remove_others(&self, place: &ArtifactPath, listed: &BTreeSet<ArtifactPath>) -> Result<()> {
-        for entry in self.artifacts.walk(place).await? {
-            if !listed.contains(&entry.path) {
-                self.remove_artifacts(&entry.path).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes down what is known; of files that are here, whose they are.
-    async fn record(&self, found: OriginVersion, address: &str, place: Option<ArtifactPath>) -> Result<()> {
+    /// Writes down what is known; of files in this folder, at this place, whose they are. Answers where the version's files are
+    /// from now on: at another place if another server has brought them meanwhile.
+    async fn record(
+        &self,
+        found: OriginVersion,
+        address: &str,
+        brought: Option<(ArtifactPath, ArtifactPath)>,
+    ) -> Result<Option<ArtifactPath>> {
         let (now, address) = (self.now(), address.to_owned());
         self.database
             .write(async move |tx| {
                 // Two versions may have a model, an experiment or a run in common.
                 tx.lock(LOCK).await?;
                 let OriginVersion { version, run, .. } = &found;
+                let mut version = version.clone();
                 record_model(tx, &version.name, &address, now).await?;
                 if let Some(run) = run {
                     record_run(tx, run, now).await?;
                 }
-                if repo::brought::update_version(tx, version).await? == 0 {
-                    repo::versions::insert(tx, version).await?;
+                let known = repo::versions::by_number(tx, &version.name, version.version).await?;
+                let kept = brought.as_ref().map(|(folder, place)| {
+                    known.as_ref().and_then(|known| place_in(folder, known)).unwrap_or_else(|| place.clone())
+                });
+                if let Some(kept) = &kept {
+                    version.storage_location = Some(own_uri(kept));
+                    repo::brought::record(tx, kept, version.run_id.as_deref()).await?;
+                }
+                if repo::brought::update_version(tx, &version).await? == 0 {
+                    repo::versions::insert(tx, &version).await?;
                 }
                 repo::versions::set_tags(tx, &version.name, version.version, &version.tags).await?;
-                if let Some(place) = &place {
-                    repo::brought::record(tx, place, version.run_id.as_deref()).await?;
-                }
                 repo::models::touch(tx, &version.name, now).await?;
-                match author_of(version, run.as_ref()) {
-                    Some(author) => repo::authors::record(tx, version, &author).await,
-                    None => Ok(()),
+                if let Some(author) = author_of(&version, run.as_ref()) {
+                    repo::authors::record(tx, &version, &author).await?;
                 }
+                Ok(kept)
             })
             .await
     }
@@ -227,14 +239,21 @@ fn broken_off(error: Error) -> Error {
     OriginError::because(ErrorKind::Unavailable, message, error).into()
 }
 
-/// Where a version's files are kept: by name and number, and by when it was registered, so that another one of the same
-/// number never passes for it. A name may be what no path can be.
-fn place_of(version: &Version) -> Result<ArtifactPath> {
+/// The folder in which a version's files are kept: by name and number, and by when it was registered, so that another one of
+/// the same number never passes for it. A name may be what no path can be. Each attempt to bring them has a folder in it.
+fn folder_of(version: &Version) -> Result<ArtifactPath> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let name: String = version.name.chars().map(plain).collect();
     let digest = Digest::of(&version.name).hex();
     let path = format!("{FOLDER}/models/{name}-{}/{}-{}", &digest[..8], version.version, version.created);
     Ok(ArtifactPath::parse(&path)?)
+}
+
+/// Where the files of a version that is known lie in its folder, if they were brought.
+fn place_in(folder: &ArtifactPath, known: &Version) -> Option<ArtifactPath> {
+    let location = known.storage_location.as_deref()?.strip_prefix(storage::OWN_ROOT)?;
+    let place = ArtifactPath::parse(location).ok()?;
+    (place == *folder || place.below(folder).is_some()).then_some(place)
 }
 
 fn own_uri(path: &ArtifactPath) -> String {

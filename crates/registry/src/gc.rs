@@ -72,13 +72,6 @@ pub struct Kept {
 }
 
 impl Collected {
-    /// Whether anything is gone.
-    #[must_use]
-    pub fn is_anything(&self) -> bool {
-        let rows = self.runs.len() + self.logged_models.len() + self.experiments.len();
-        !self.dry_run && (rows > 0 || self.files > 0)
-    }
-
     /// Adds what went in another piece.
     fn add(&mut self, piece: Self) {
         self.runs.extend(piece.runs);

@@ -99,11 +99,8 @@ impl Upkeep {
         Ok(self.identity.append(AuditEntry { at, principal, action, subject, detail }).await?)
     }
 
-    /// What is gone is on record, also when the rest could not be collected.
-    async fn record_partial(&self, by: &Principal, collected: &Collected, error: &Error) {
-        if !collected.is_anything() {
-            return;
-        }
+    /// A collection that began has an end on record, and what is gone, also when the rest could not be collected.
+    async fn record_failed(&self, by: &Principal, collected: &Collected, error: &Error) {
         let mut detail = json!(collected);
         detail["failed"] = json!(error.message);
         if let Err(error) = self.record(by, COLLECT, "registry".to_owned(), detail.clone()).await {
@@ -142,9 +139,10 @@ impl Maintenance for Upkeep {
         }
         let (this, by) = (self.clone(), by.clone());
         Self::to_its_end(async move {
-            let mut collected = Collected::default();
+            let (mut collected, mut began) = (Collected::default(), false);
             let collecting = async {
                 this.record(&by, COLLECTING, "registry".to_owned(), json!(collection)).await?;
+                began = true;
                 Ok(this.registry.collect_into(collection, &mut collected).await?)
             };
             let outcome = this.alone(collecting).await;
@@ -154,7 +152,9 @@ impl Maintenance for Upkeep {
                     Ok(collected)
                 }
                 Err(error) => {
-                    this.record_partial(&by, &collected, &error).await;
+                    if began {
+                        this.record_failed(&by, &collected, &error).await;
+                    }
                     Err(error)
                 }
             }

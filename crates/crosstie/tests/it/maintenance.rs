@@ -242,6 +242,9 @@ async fn a_kill_in_the_middle_of_a_collection_leaves_no_run_without_its_files() 
     assert!(said.succeeded, "{said:?}");
     let newest_first = ["registry.collect", "registry.collecting", "registry.collecting"];
     assert_eq!(server.actions().await, newest_first);
+    let said = run(&path, &["gc", "--run-ids", "nobody"]);
+    assert!(!said.succeeded, "{said:?}");
+    assert_eq!(server.actions().await[..2], newest_first[..2], "it began, and has an end");
     assert_eq!(server.search(&experiment).await.as_array().unwrap().len(), 1);
     assert!(places.iter().all(|place| !artifacts.join(place).exists()), "the second collection finished the first");
     let url = format!("http://{}/get-artifact?run_id={kept}&path=model/MLmodel", server.address("api"));

@@ -115,14 +115,17 @@ impl Origin for One {
     }
 }
 
-/// The same, whose connection breaks once another server has brought what is asked for.
+/// The same, as a server sees it while another one is quicker to bring a version from it.
 #[derive(Debug)]
-struct BrokenOff {
-    after: Service,
+struct Meanwhile {
+    another: Service,
+    version: u32,
+    /// Whether the connection breaks then.
+    breaks: bool,
 }
 
 #[async_trait]
-impl Origin for BrokenOff {
+impl Origin for Meanwhile {
     fn address(&self) -> &str {
         One.address()
     }
@@ -136,8 +139,11 @@ impl Origin for BrokenOff {
     }
 
     async fn open(&self, _: OriginFolder<'_>, _: &str) -> Result<Content, OriginError> {
-        self.after.bring(&id("theirs", 3)).await.unwrap();
-        Err(OriginError::new(ErrorKind::Unavailable, "the connection broke"))
+        self.another.bring(&id("theirs", self.version)).await.unwrap();
+        if self.breaks {
+            return Err(OriginError::new(ErrorKind::Unavailable, "the connection broke"));
+        }
+        Ok(text("model"))
     }
 
     async fn aliased(&self, model: &ModelName, alias: &str) -> Result<Option<u32>, OriginError> {
@@ -196,20 +202,27 @@ database::testing::on_both! {
         assert_eq!(fixture.judged("part", &part, Some(&good)).await.as_deref(), Some(THERE));
     }
 
-    async fn what_one_server_has_brought_stays_while_another_brings_it_too(db: Database) {
+    async fn of_two_servers_that_bring_a_version_neither_touches_what_the_other_has_brought(db: Database) {
         let fixture = registry(db.clone()).await;
         let server = || Service::new(Config::default(), db.clone(), fixture.artifacts.clone(), Arc::new(SystemClock));
-        let first = server().with_origin(Arc::new(One));
-        let second = server().with_origin(Arc::new(BrokenOff { after: first.clone() }));
-        let place = format!("brought/models/theirs-{}/3-1", &Digest::of("theirs").hex()[..8]);
-        let at = |name: &str| ArtifactPath::parse(&place).unwrap().join(name).unwrap();
-        // What another attempt has left, of other files.
-        fixture.artifacts.put_bytes(&at("part/stray"), "stray").await.unwrap();
-        second.bring(&id("theirs", 3)).await.unwrap_err();
-        assert_eq!(first.resolve(&id("theirs", 3)).await.unwrap().storage, ArtifactPath::parse(&place).unwrap());
-        assert_eq!(fixture.artifacts.get_bytes(&at("part/model")).await.unwrap(), "model");
-        assert!(fixture.artifacts.get(&at("part/stray")).await.is_err());
-        first.bring(&id("theirs", 3)).await.unwrap();
+        for (version, breaks) in [(3, true), (4, false)] {
+            let folder = format!("brought/models/theirs-{}/{version}-1", &Digest::of("theirs").hex()[..8]);
+            let folder = ArtifactPath::parse(&folder).unwrap();
+            // What an attempt has left that was broken off.
+            fixture.artifacts.put_bytes(&folder.join("earlier/part/stray").unwrap(), "stray").await.unwrap();
+            let another = server().with_origin(Arc::new(One));
+            let slower = Meanwhile { another: another.clone(), version, breaks };
+            let outcome = server().with_origin(Arc::new(slower)).bring(&id("theirs", version)).await;
+            assert_eq!(outcome.is_err(), breaks, "{outcome:?}");
+
+            let place = another.resolve(&id("theirs", version)).await.unwrap().storage;
+            another.bring(&id("theirs", version)).await.unwrap();
+            assert_eq!(another.resolve(&id("theirs", version)).await.unwrap().storage, place);
+            let files = fixture.artifacts.walk(&folder).await.unwrap();
+            let files: Vec<_> = files.into_iter().map(|file| file.path).collect();
+            assert_eq!(files, [place.join("part/model").unwrap()]);
+            assert_eq!(fixture.artifacts.get_bytes(&files[0]).await.unwrap(), "model");
+        }
     }
 
     async fn the_stores_own_address_says_whose_files_they_are(db: Database) {
