@@ -32,6 +32,8 @@ pub(super) enum Measure {
     Growth,
     /// Writes and the search on Postgres
     Postgres,
+    /// Cost as a store on Postgres grows
+    PostgresGrowth,
 }
 
 /// How much is measured.
@@ -96,14 +98,19 @@ pub(super) fn run(
     }
     if bench.size.wants(Measure::Growth) {
         output::heading("cost as the store grows (SQLite)");
-        bench.growth()?;
+        bench.growth(None)?;
     }
-    if bench.size.wants(Measure::Postgres) {
+    if bench.size.wants(Measure::Postgres) || bench.size.wants(Measure::PostgresGrowth) {
         output::heading("Postgres");
         let installation = postgres::Installation::find(runner)?;
         let server = postgres::Server::start_durable(&installation, runner)?;
-        bench.fresh("postgres", Some(&server.address()))?;
-        bench.prepared_postgres(&server.address())?;
+        if bench.size.wants(Measure::Postgres) {
+            bench.fresh("postgres", Some(&server.address()))?;
+            bench.prepared_postgres(&server.address())?;
+        }
+        if bench.size.wants(Measure::PostgresGrowth) {
+            bench.growth(Some(&server.address()))?;
+        }
     }
     bench.report.note(format!("the whole bench took {}", Spoken(watch.elapsed())));
     bench.report.write(folder)?;

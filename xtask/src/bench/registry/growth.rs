@@ -16,7 +16,8 @@ const COLUMNS: [&str; 7] =
 const DEPTHS: [usize; 3] = [0, 1_000, 10_000];
 
 impl Bench<'_> {
-    pub(super) fn growth(&mut self) -> anyhow::Result<()> {
+    /// On SQLite, or on this Postgres (`host:port`).
+    pub(super) fn growth(&mut self, postgres: Option<&str>) -> anyhow::Result<()> {
         let mut sizes = vec![2_000];
         if !self.size.quick {
             sizes.push(20_000);
@@ -24,28 +25,47 @@ impl Bench<'_> {
         if self.size.growth {
             sizes.push(200_000);
         }
-        let mut table = Table::new("Search as the store grows (SQLite, one client)", &COLUMNS);
+        let on = if postgres.is_some() { "Postgres" } else { "SQLite" };
+        let mut table = Table::new(&format!("Search as the store grows ({on}, one client)"), &COLUMNS);
         for runs in sizes {
-            let from = if runs == self.size.runs() { "prepared".to_owned() } else { format!("grown_{runs}") };
-            if !self.folder.join(&from).exists() {
-                self.filler.mlflow(&self.folder.join(&from), &Database::Sqlite, runs)?;
-            }
+            let from = self.grown(runs, postgres)?;
             for peer in [Peer::Crosstie, Peer::Mlflow] {
                 output::line(format!("   {} with {runs} runs …", peer.name()));
                 let folder = format!("{from}_{}_growth", peer.name());
-                self.copy_prepared(&from, &folder)?;
-                let row = self.searches(peer, &folder, runs)?;
+                let database = match postgres {
+                    Some(server) => self.make_database(server, &folder, Some(&from))?,
+                    None => {
+                        self.copy_prepared(&from, &folder)?;
+                        Database::Sqlite
+                    }
+                };
+                let row = self.searches(peer, &folder, &database, runs)?;
                 output::line(format!("      {}", row.join(" | ")));
                 table.rows.push(row);
                 std::fs::remove_dir_all(self.folder.join(&folder))?;
             }
         }
         self.report.tables.push(table);
-        self.batches()
+        self.batches(on, postgres)
     }
 
-    fn searches(&mut self, peer: Peer, folder: &str, runs: usize) -> anyhow::Result<Vec<String>> {
-        let server = self.start(peer, folder, &Database::Sqlite)?;
+    /// The folder, and on Postgres also the database, of a store with so many runs.
+    fn grown(&self, runs: usize, postgres: Option<&str>) -> anyhow::Result<String> {
+        if let Some(server) = postgres {
+            let from = format!("grown_postgres_{runs}");
+            let database = self.make_database(server, &from, None)?;
+            self.filler.mlflow(&self.folder.join(&from), &database, runs)?;
+            return Ok(from);
+        }
+        let from = if runs == self.size.runs() { "prepared".to_owned() } else { format!("grown_{runs}") };
+        if !self.folder.join(&from).exists() {
+            self.filler.mlflow(&self.folder.join(&from), &Database::Sqlite, runs)?;
+        }
+        Ok(from)
+    }
+
+    fn searches(&mut self, peer: Peer, folder: &str, database: &Database, runs: usize) -> anyhow::Result<Vec<String>> {
+        let server = self.start(peer, folder, database)?;
         // The first experiment that MLflow makes beside its own.
         let experiment = "1";
         let once = Acknowledge::AtOnce;
@@ -74,14 +94,20 @@ impl Bench<'_> {
     }
 
     /// log-batch while the store grows under it.
-    fn batches(&mut self) -> anyhow::Result<()> {
+    fn batches(&mut self, on: &str, postgres: Option<&str>) -> anyhow::Result<()> {
         let columns =
             ["server", "metrics in the store before", "metrics/s", "p50 (ms)", "p95 (ms)", "processor per call (ms)"];
-        let mut table = Table::new("log-batch while the store grows (SQLite, 1,000 metrics per call)", &columns);
+        let mut table =
+            Table::new(&format!("log-batch while the store grows ({on}, 1,000 metrics per call)"), &columns);
         let slices = if self.size.growth { 20 } else { 5 };
         for (peer, slices) in [(Peer::Crosstie, slices), (Peer::Mlflow, 2), (Peer::FastTrackMl, 2)] {
             output::line(format!("   {} with a store that grows …", peer.name()));
-            let server = self.start(peer, &format!("batches_{}", peer.name()), &Database::Sqlite)?;
+            let name = format!("batches_{}_{}", on.to_lowercase(), peer.name());
+            let database = match postgres {
+                Some(server) => self.make_database(server, &name, None)?,
+                None => Database::Sqlite,
+            };
+            let server = self.start(peer, &name, &database)?;
             let experiment = store::experiment(&server)?;
             let mut metrics = 0;
             for slice in 0..slices {
