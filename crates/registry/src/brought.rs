@@ -75,7 +75,6 @@ impl Service {
             }
         };
         self.bring_run(origin, &mut found, &[EVALUATION, EVIDENCE]).await?;
-        found.version.storage_location = Some(own_uri(&place));
         let kept = self.record(found, origin.address(), Some((folder, place.clone()))).await?;
         // Another server may have been quicker, and attempts may have been broken off before this one.
         let needed = |left: &ArtifactPath| kept.as_ref().is_none_or(|kept| kept == left || left.below(kept).is_some());
